@@ -1,0 +1,59 @@
+# kubectl-pullkit. Every target works in a fresh clone; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CLUSTER ?= own
+CLUSTER_FOLDER ?= .cluster
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format e2e cluster-up cluster-down bench dist clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+venv: $(STAMP) ## Install the plugins (editable) and the development tools into .venv
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.9; name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Explain a real failure from saved evidence, without a cluster
+	@PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
+
+test: $(STAMP) ## Run everything that needs no cluster
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style (ruff) and types (mypy strict)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "error: run 'make format'" >&2; exit 1; }
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff format .
+
+e2e: $(STAMP) ## Run the workflow on a real cluster (CLUSTER=current: on that of KUBECONFIG)
+	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
+
+cluster-up: $(STAMP) ## Bring up a real cluster and leave it running; prints its KUBECONFIG line
+	@$(BIN)/python -m tests.e2e.cluster up --folder $(CLUSTER_FOLDER)
+
+cluster-down: $(STAMP) ## Take that cluster down
+	@$(BIN)/python -m tests.e2e.cluster down --folder $(CLUSTER_FOLDER)
+
+bench: $(STAMP) ## Measure speed and memory, each as a ratio against another command
+	@$(BIN)/python -m tests.bench
+
+dist: $(STAMP) ## Build the wheel and the source archive into dist/
+	@rm -rf dist build
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls -l dist
+
+clean: ## Remove what was built
+	@rm -rf dist build $(VENV) .mypy_cache .ruff_cache .pytest_cache

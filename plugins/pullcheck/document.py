@@ -1,0 +1,97 @@
+"""The report for machines (`-o json`, `-o yaml`): stable, additions only; docs/report.schema.json describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, Optional
+
+from pullcore.diagnosis import Diagnosis, Report
+from pullcore.keyring import LookUp
+from pullcore.pull import ContainerUse
+
+API_VERSION = "pullcheck/v1"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain values, in the order in which they are documented."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PullReport",
+        "verdict": report.verdict,
+        "targets": [asdict(target) for target in report.targets],
+        "pulls": [_pull(one) for one in report.pulls],
+        "notChecked": [{"what": one.what, "why": one.why} for one in report.not_checked],
+        "notes": list(report.notes),
+    }
+
+
+def render(report: Report, output: str) -> str:
+    """The report as text, `output` being json or yaml."""
+    if output == "json":
+        return json.dumps(document(report), indent=4, ensure_ascii=False) + "\n"
+    import yaml
+
+    text: str = yaml.safe_dump(document(report), sort_keys=False, allow_unicode=True, default_flow_style=False)
+    return text
+
+
+def _pull(one: Diagnosis) -> dict[str, Any]:
+    pull, reference = one.pull, one.reference
+    return {
+        "verdict": one.verdict,
+        "image": pull.image,
+        "sources": [{"object": source.target.ref, "path": source.path} for source in pull.sources],
+        "reference": reference
+        and {
+            "registry": reference.registry,
+            "repository": reference.repository,
+            "tag": reference.tag,
+            "digest": reference.digest,
+        },
+        "pullPolicy": pull.policy,
+        "namespace": pull.namespace,
+        "serviceAccount": pull.service_account,
+        "secrets": list(pull.secrets),
+        "containers": [_container(use) for use in pull.containers],
+        "credentials": _credentials(one.lookup, one.node_sources),
+        "registry": None,
+        "nodes": [asdict(node) for node in one.nodes],
+        "findings": [
+            {
+                "cause": finding.cause,
+                "severity": finding.severity,
+                "summary": finding.summary,
+                "evidence": list(finding.evidence),
+                "fix": list(finding.fix),
+                "containers": list(finding.containers),
+            }
+            for finding in one.findings
+        ],
+    }
+
+
+def _container(use: ContainerUse) -> dict[str, Any]:
+    return {
+        "pod": use.pod,
+        "container": use.container,
+        "kind": use.kind,
+        "node": use.node,
+        "state": use.state,
+        "reason": use.reason,
+        "message": use.message,
+    }
+
+
+def _credentials(lookup: Optional[LookUp], node_sources: str) -> dict[str, Any]:
+    found = lookup or LookUp()
+    missing = [{"secret": name, "key": None, "reason": "does not exist"} for name in found.missing]
+    unread = [{"secret": name, "key": None, "reason": "could not be read from here"} for name in found.unread]
+    return {
+        "attempts": [{"secret": one.secret, "key": one.key, "username": one.username} for one in found.attempts],
+        "ignored": [{"secret": one.secret, "key": one.key, "reason": one.reason} for one in found.ignored]
+        + missing
+        + unread,
+        "blocked": found.blocked,
+        "nodeSources": node_sources,
+    }

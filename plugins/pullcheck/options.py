@@ -1,0 +1,77 @@
+"""The command line of kubectl pullcheck as one small value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pullcore import command
+from pullcore.errors import UsageError
+
+from pullcheck.usage import HELP
+
+OUTPUTS = ("wide", "json", "yaml", "name")
+COLOURS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for. `output` None is the report for people."""
+
+    connection: command.Connection
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    selector: str
+    all_namespaces: bool
+    output: Optional[str]
+    headers: bool
+    offline: bool
+    registry: bool
+    save: Optional[str]
+    color: str
+    version: bool
+
+    @property
+    def scan(self) -> bool:
+        """Nothing is named: everything that waits is wanted."""
+        return not self.names and not self.files
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Reads the command line. Raises UsageError."""
+    given = command.parse(HELP, argv, "pullcheck")
+    options = Options(
+        connection=command.Connection.from_arguments(given),
+        names=tuple(given["NAME"]),
+        files=tuple(given["--filename"]),
+        selector=given["--selector"] or "",
+        all_namespaces=given["--all-namespaces"],
+        output=given["--output"],
+        headers=not given["--no-headers"],
+        offline=given["--offline"],
+        registry=not given["--no-registry"],
+        save=given["--save"],
+        color=given["--color"] or "auto",
+        version=given["--version"],
+    )
+    _validate(options)
+    return options
+
+
+def _validate(options: Options) -> None:
+    if options.output is not None and options.output not in OUTPUTS:
+        raise UsageError(
+            f'unable to match a printer suitable for the output format "{options.output}", '
+            f"allowed formats are: {','.join(OUTPUTS)}"
+        )
+    if options.color not in COLOURS:
+        raise UsageError(f'invalid value "{options.color}" for --color: one of {", ".join(COLOURS)}')
+    if options.names and options.selector:
+        raise UsageError("a name cannot be given together with a selector")
+    if options.names and options.all_namespaces and not options.files:
+        raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
+    if options.offline and not options.files:
+        raise UsageError("--offline needs -f FILE: without a cluster there is nothing else to look at")
+    if options.files.count("-") > 1:
+        raise UsageError("standard input can be read only once: give -f - once")

@@ -1,0 +1,172 @@
+"""The report for people: steps for what was named, a table and its causes for a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pullcore.causes import CAUSES
+from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
+from pullcore.kinds import KINDS
+from pullcore.pull import Target
+from pullcore.terminal import Style, clean, table, wrapped
+from pullcore.times import age
+from pullcore.workload import waits_for_image
+
+from pullcheck.steps import Step, steps
+
+NAME_WIDTH = 13  # of the column of step names
+MAX_TEXT = 500
+
+
+def explained(report: Report, style: Style) -> str:
+    """Every Pull step by step, the blocked ones first, then each cause with what mends it."""
+    lines = [_headline(report)]
+    for one in report.pulls:
+        lines += ["", *_pull(one, report, style)]
+    return "\n".join(lines) + "\n"
+
+
+def summary(report: Report, style: Style, *, namespaces: bool) -> str:
+    """A table of what waits, then its causes, most frequent first, each with what mends it."""
+    lines = [listing(report, wide=False, headers=True, namespaces=namespaces)]
+    groups: dict[tuple[str, str], list[Diagnosis]] = {}
+    for one in report.pulls:
+        if one.findings:
+            groups.setdefault((one.findings[0].cause, one.findings[0].summary), []).append(one)
+    for (_, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines += ["", *_cause(group, style)]
+    if report.pulls:
+        first = report.pulls[0]
+        lines += ["", f"Each step of one: kubectl pullcheck {first.pull.asker.ref} -n {first.pull.namespace}"]
+    return "\n".join(lines) + "\n"
+
+
+def listing(report: Report, *, wide: bool, headers: bool, namespaces: bool) -> str:
+    """One line for each Pull, as kubectl lists objects."""
+    titles = ["NAMESPACE"] if namespaces else []
+    titles += ["IMAGE", "VERDICT", "CAUSE", "WAITING", "AGE", "OBJECT"]
+    titles += ["POLICY", "SERVICEACCOUNT", "SECRETS", "NODES", "SUMMARY"] if wide else []
+    rows = [_row(one, report, wide=wide, namespaces=namespaces) for one in report.pulls]
+    return table(titles, rows, show_headers=headers, width=None if wide else 60)
+
+
+def _row(one: Diagnosis, report: Report, *, wide: bool, namespaces: bool) -> list[str]:
+    pull = one.pull
+    waiting = sum(map(waits_for_image, pull.containers))
+    since = [said.word.since for said in one.said if said.word.since]
+    row = [pull.namespace] if namespaces else []
+    row += [
+        pull.image,
+        one.verdict,
+        one.findings[0].cause if one.findings else "",
+        f"{waiting}/{len(pull.containers)}",
+        age(report.evidence.observed_at - min(since)) if since else "<unknown>",
+        pull.asker.ref,
+    ]
+    if wide:
+        nodes = sorted({use.node for use in pull.containers if use.node})
+        summary = one.findings[0].summary if one.findings else ""
+        row += [pull.policy, pull.service_account, ",".join(pull.secrets), ",".join(nodes), summary]
+    return row
+
+
+def names(report: Report) -> str:
+    """The objects with an image that is not pullable, as kubectl's `-o name` writes them."""
+    found = dict.fromkeys(_full_name(one.pull.asker) for one in report.pulls if one.verdict != PULLABLE)
+    return "".join(f"{name}\n" for name in found)
+
+
+def remarks(report: Report) -> list[str]:
+    """What the reader has to know about the report itself: for standard error."""
+    lines = [f"Note: {clean(note)}" for note in report.notes]
+    return lines + [f"Not checked: {clean(one.what)}: {clean(one.why)}" for one in report.not_checked]
+
+
+def _full_name(target: Target) -> str:
+    kind = KINDS.get(target.kind)
+    return kind.ref(target.name) if kind else target.ref
+
+
+def _headline(report: Report) -> str:
+    total, blocked = len(report.pulls), sum(one.verdict == BLOCKED for one in report.pulls)
+    pods = {use.pod for one in report.pulls for use in one.pull.containers if waits_for_image(use)}
+    where = _where(report.targets)
+    text = f"{total} image{_s(total)}, " + (
+        f"{blocked} cannot be pulled" if blocked else "nothing speaks against pulling"
+    )
+    unknown = total - blocked - sum(one.verdict == PULLABLE for one in report.pulls)
+    text += f", {unknown} could not be judged" if unknown else ""
+    text += f" ({len(pods)} pod{_s(len(pods))} waiting)" if pods else ""
+    return f"{where}: {text}"
+
+
+def _where(targets: Sequence[Target]) -> str:
+    if not targets:
+        return "all that waits"
+    namespaces = sorted({target.namespace for target in targets})
+    shown = ", ".join(clean(target.ref, 80) for target in targets[:3])
+    shown += f" and {len(targets) - 3} more" if len(targets) > 3 else ""
+    return f"{shown} in {clean(', '.join(namespaces), 120)}"
+
+
+def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
+    mark = {BLOCKED: "bad", PULLABLE: "ok"}.get(one.verdict, "warn")
+    pods = list(dict.fromkeys(use.pod for use in one.pull.containers))
+    shown = ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
+    title = [style.paint(clean(one.pull.image, 200), "bold"), one.pull.policy, clean(shown or "no pod yet", 200)]
+    lines = [f"{style.mark(mark)} " + "   ".join(title)]
+    for step in steps(one, report.evidence):
+        lines += _step(step, style)
+    lines += _cause([one], style) if one.verdict != PULLABLE else []
+    extra = one.findings[1:] if one.verdict != PULLABLE else one.findings
+    for finding in extra:
+        if finding.severity != "error":
+            sign = style.mark("warn" if finding.severity == "warning" else "none")
+            lines += _hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
+    return lines
+
+
+def _step(step: Step, style: Style) -> list[str]:
+    lines = [f"  {style.mark(step.mark)} {step.name:<{NAME_WIDTH}}{clean(step.text, MAX_TEXT)}"]
+    indent = " " * (4 + NAME_WIDTH)
+    widths = [max(len(clean(column, 80)) for column in columns) for columns in zip(*_even(step.lines))]
+    for line in _even(step.lines):
+        cells = [clean(cell, 80 if number < len(line) - 1 else MAX_TEXT) for number, cell in enumerate(line)]
+        padded = [cell.ljust(min(width, 80)) for cell, width in zip(cells, widths)]
+        lines.append((indent + "  ".join(cell for cell, width in zip(padded, widths) if width)).rstrip())
+    return lines
+
+
+def _even(lines: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    rows = list(lines)
+    longest = max((len(row) for row in rows), default=0)
+    return [row + ("",) * (longest - len(row)) for row in rows]
+
+
+def _cause(group: Sequence[Diagnosis], style: Style) -> list[str]:
+    """The primary cause that a group of Pulls has in common, what it means, and the commands that mend it."""
+    if not group[0].findings:
+        return []
+    finding = group[0].findings[0]
+    many = f"{len(group)} images: " if len(group) > 1 else ""
+    lines = _hanging(style.paint("Cause: ", "bold"), 7, f"{many}{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
+    # The kubelet's own text stands in its step already; where it was not understood, it is shown whole.
+    tell = len(group) == 1 and (CAUSES[finding.cause].from_objects or finding.cause in ("invalid-name", "unknown"))
+    for text in finding.evidence if tell else ():
+        lines += _hanging("       ", 7, clean(text, MAX_TEXT))
+    lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
+    commands = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))
+    for number, command in enumerate(commands[:8]):
+        lines.append((style.paint("Fix:   ", "bold") if not number else "       ") + clean(command, 4000))
+    if len(commands) > 8:
+        lines.append(f"       and {len(commands) - 8} more (-o json shows all)")
+    return lines
+
+
+def _hanging(first: str, indent: int, text: str) -> list[str]:
+    parts = wrapped(text, indent)
+    return [first + parts[0], *(" " * indent + part for part in parts[1:])]
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,127 @@
+"""One Pull as steps in the order of the pull: reference, nodes, credentials, registry, manifest, kubelet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pullcore.case import Said
+from pullcore.causes import CAUSES
+from pullcore.diagnosis import Diagnosis
+from pullcore.evidence import Evidence
+from pullcore.keyring import LookUp
+from pullcore.reference import Reference
+from pullcore.times import age
+
+MAX_LINES = 12  # of detail below one step
+
+
+@dataclass(frozen=True)
+class Step:
+    """`mark`: ok, bad, warn, or none for what was not looked at. `lines` are details: columns, or running text."""
+
+    name: str
+    mark: str
+    text: str
+    lines: tuple[tuple[str, ...], ...] = ()
+
+
+def steps(one: Diagnosis, evidence: Evidence) -> list[Step]:
+    """The steps of one Pull. After a name that is no reference nothing further can be looked at."""
+    if one.reference is None:
+        return [Step("reference", "bad", one.findings[0].summary), *_kubelet(one, evidence)]
+    return [
+        _reference(one.reference),
+        _nodes(one),
+        _credentials(one, one.lookup or LookUp()),
+        _registry(),
+        *_kubelet(one, evidence),
+    ]
+
+
+def _reference(reference: Reference) -> Step:
+    parts = [f"registry {reference.registry}", f"repository {reference.repository}"]
+    parts += [f"tag {reference.tag}"] if reference.tag else []
+    parts += [f"digest {reference.digest}"] if reference.digest else []
+    return Step("reference", "ok", ", ".join(parts))
+
+
+def _nodes(one: Diagnosis) -> Step:
+    if not one.nodes:
+        return Step("nodes", "none", "not looked at")
+    listed = [node.name for node in one.nodes if node.present]
+    text = f"listed on {len(listed)} of {len(one.nodes)}"
+    if len(listed) < len(one.nodes):
+        text += " (the list is capped: not listed is not absent)"
+    absent = [node.name for node in one.nodes if node.present is False]
+    lines = ((f"not on {', '.join(absent)}, says the kubelet",),) if absent else ()
+    if one.pull.policy == "Never":
+        return Step("nodes", "bad" if absent else "none", f"{text}; policy Never: the node must have it", lines)
+    return Step("nodes", "ok" if listed else "none", text, lines)
+
+
+def _credentials(one: Diagnosis, lookup: LookUp) -> Step:
+    count = len(one.pull.secrets)
+    total = f"{count} secret{'' if count == 1 else 's'}"
+    lines: list[tuple[str, ...]] = []
+    for number, attempt in enumerate(lookup.attempts, 1):
+        what = (
+            "no user and password: asks anonymously"
+            if attempt.empty
+            else f"offered as {attempt.username or 'no user name'}"
+        )
+        order = f", number {number} in order" if len(lookup.attempts) > 1 else ""
+        again = ", the same credential again" if attempt.duplicate else ""
+        lines.append((attempt.secret, attempt.key, what + order + again))
+    lines += [(item.secret, item.key or "", item.reason) for item in lookup.ignored]
+    lines += [(name, "", "does not exist") for name in lookup.missing]
+    lines += [(name, "", "could not be read from here") for name in lookup.unread]
+    if len(lines) > MAX_LINES:
+        lines[MAX_LINES - 1 :] = [(f"and {len(lines) - MAX_LINES + 1} more (-o json shows all)",)]
+    if lookup.blocked:
+        return Step("credentials", "bad", lookup.blocked, tuple(lines))
+    if lookup.attempts:
+        return Step("credentials", "ok", f"{total}, {len(lookup.attempts)} offered", tuple(lines))
+    if not count:
+        return Step(
+            "credentials", "none", f"no pull secret (service account {one.pull.service_account}): asks anonymously"
+        )
+    if lookup.unread:
+        return Step("credentials", "none", f"{total}, could not all be read", tuple(lines))
+    guilty = any(f.severity == "error" and CAUSES[f.cause].from_objects for f in one.findings)
+    return Step("credentials", "bad" if guilty else "warn", f"{total}, none is offered", tuple(lines))
+
+
+def _registry() -> Step:
+    return Step("registry", "none", "not asked: this version judges by the cluster alone")
+
+
+def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
+    if one.said:
+        shown: dict[tuple[str, str], list[Said]] = {}
+        for said in one.said:
+            shown.setdefault((said.word.reason, said.word.detail), []).append(said)
+        for group in shown.values():
+            yield Step("kubelet", "bad", _said(group[0], len(group), evidence))
+        return
+    running = sum(use.state == "running" for use in one.pull.containers)
+    if running:
+        yield Step("kubelet", "ok", f"{running} container{'' if running == 1 else 's'} running")
+    elif not one.pull.live:
+        yield Step("kubelet", "none", "no pod asks for it yet")
+    else:
+        states = sorted({use.reason or use.state for use in one.pull.containers})
+        yield Step("kubelet", "none", f"has not tried yet ({', '.join(states)})")
+
+
+def _said(said: Said, count: int, evidence: Evidence) -> str:
+    word = said.word
+    parts = word.reason
+    if word.since:
+        parts += f" for {age(evidence.observed_at - word.since)}"
+    if word.next_try:
+        left = word.next_try - evidence.observed_at
+        parts += f", next try in {age(left)}" if left.total_seconds() > 1 else ", next try now"
+    if count > 1:
+        parts += f", {count} containers"
+    return f"{parts}: {word.detail}" if word.detail else parts

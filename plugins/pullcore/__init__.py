@@ -1,0 +1,1 @@
+"""What the three plugins share: image references, the kubelet's keyring, causes, the cluster, the diagnosis."""

@@ -1,0 +1,156 @@
+"""Evidence to Findings and verdicts. Pure: the same evidence gives the same diagnosis, here or anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from pullcore import kubelet
+from pullcore.case import Case, Finding, NodeView, Said, node_views, secrets_of
+from pullcore.causes import CAUSES
+from pullcore.evidence import Evidence, NotChecked
+from pullcore.findings import OBJECT_RULES, SIDE_RULES
+from pullcore.fixes import Commands
+from pullcore.keyring import LookUp, look_up
+from pullcore.pull import Object, Pull, Target
+from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.refusals import refusals
+from pullcore.workload import Index, is_stopped_workload, pulls, target_of
+
+PULLABLE, BLOCKED, UNKNOWN = "pullable", "blocked", "unknown"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One Pull, explained. `findings[0]` is the primary cause; `reference`, `lookup` are None for an invalid name."""
+
+    pull: Pull
+    verdict: str
+    findings: tuple[Finding, ...]
+    reference: Optional[Reference] = None
+    lookup: Optional[LookUp] = None
+    said: tuple[Said, ...] = ()
+    nodes: tuple[NodeView, ...] = ()
+    node_sources: str = "unlikely"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The diagnosis of everything that was asked for; `verdict` is the worst of its Pulls."""
+
+    verdict: str
+    targets: tuple[Target, ...]
+    pulls: tuple[Diagnosis, ...]
+    notes: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...]
+    evidence: Evidence
+
+
+def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
+    """Explains every Pull of the evidence. `context`: words that reach the same cluster, for the commands that mend."""
+    index = Index(evidence)
+    explained = [_explain(pull, index, evidence, tuple(context)) for pull in pulls(evidence)]
+    if evidence.waiting_only:
+        explained = [one for one in explained if one.said or (one.verdict == BLOCKED and one.pull.live)]
+    verdicts = {one.verdict for one in explained}
+    verdict = BLOCKED if BLOCKED in verdicts else UNKNOWN if UNKNOWN in verdicts else PULLABLE
+    explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
+    notes = (*evidence.notes, *_notes(evidence, explained))
+    return Report(verdict, evidence.targets, tuple(explained), notes, evidence.not_checked, evidence)
+
+
+def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
+    said = _words(pull, evidence)
+    try:
+        reference = parse(pull.image)
+    except InvalidReference as error:
+        return Diagnosis(
+            pull, BLOCKED, (_invalid_name(pull, error, said, Commands(pull.namespace, context)),), said=said
+        )
+    lookup = look_up(reference, pull.secrets, secrets_of(pull.namespace, evidence))
+    nodes = node_views(pull.image, said, evidence)
+    case = Case(pull, reference, said, lookup, nodes, evidence, index, Commands(pull.namespace, context))
+    findings = _findings(case)
+    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, case.node_sources)
+
+
+def _words(pull: Pull, evidence: Evidence) -> tuple[Said, ...]:
+    """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries."""
+    pods = {pod["metadata"].get("uid"): pod for pod in evidence.pods if pod["metadata"].get("uid")}
+    said = []
+    for use in pull.containers:
+        pod = pods.get(use.pod_uid)
+        if pod and (word := kubelet.word(use, pod, pull.image, _events_of(pod, evidence), evidence.observed_at)):
+            said.append(Said(use, word))
+    if not said:
+        for domain in (value for value in evidence.objects if value["kind"] == "Domain"):
+            if target_of(domain).namespace != pull.namespace or not any(
+                source.target == target_of(domain) for source in pull.sources
+            ):
+                continue
+            spoken = kubelet.domain_word(domain, list(evidence.events), evidence.observed_at)
+            if spoken and spoken.image == pull.image:
+                said.append(Said(None, spoken.word))
+    return tuple(said)
+
+
+def _events_of(pod: Object, evidence: Evidence) -> list[Object]:
+    uid = pod["metadata"].get("uid")
+    return [event for event in evidence.events if event.get("involvedObject", {}).get("uid") == uid]
+
+
+def _invalid_name(pull: Pull, error: InvalidReference, said: Sequence[Said], commands: Commands) -> Finding:
+    right = error.suggestion or "REGISTRY/REPOSITORY:TAG"
+    return Finding(
+        "invalid-name",
+        "error",
+        f"{CAUSES['invalid-name'].title}: {error}",
+        evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
+        fix=tuple(line for source in pull.sources for line in commands.set_image(source, right)),
+        containers=tuple(use.ref for use in pull.containers),
+    )
+
+
+def _findings(case: Case) -> tuple[Finding, ...]:
+    """All findings, the primary cause first: an error that the objects prove, then the kubelet's own class, the rest."""
+    objects = [finding for rule in OBJECT_RULES if (finding := rule(case))]
+    said = refusals(case)
+    proven = [finding for finding in objects if finding.severity == "error"]
+    named = {finding.cause for finding in proven}
+    rest = [finding for finding in objects if finding.severity != "error"]
+    sides = [finding for rule in SIDE_RULES if (finding := rule(case))]
+    ordered = [*proven, *(finding for finding in said if finding.cause not in named), *rest, *sides]
+    containers = tuple(dict.fromkeys(one.use.ref for one in case.said if one.use))
+    return tuple(
+        finding if finding.containers or finding.severity != "error" else replace(finding, containers=containers)
+        for finding in ordered
+    )
+
+
+def _verdict(case: Case, findings: Sequence[Finding]) -> str:
+    """The kubelet's refusal blocks; so does what the objects prove against a pull that nobody has tried. A pull that was
+    not tried, and whose secrets could not be read, can't be judged."""
+    if case.failing or any(finding.severity == "error" for finding in findings):
+        return BLOCKED
+    refused = [
+        one for one in case.evidence.not_checked if not one.excused and one.what == f"secrets in {case.pull.namespace}"
+    ]
+    if case.untried and case.lookup.unread and refused:
+        return UNKNOWN
+    return PULLABLE
+
+
+def _notes(evidence: Evidence, explained: Sequence[Diagnosis]) -> list[str]:
+    """An info line for each target without pods: what is said of it comes from its spec."""
+    with_pods = {one.pull.asker for one in explained if one.pull.live}
+    notes = []
+    for value in evidence.objects:
+        target = target_of(value)
+        if target not in evidence.targets or target in with_pods:
+            continue
+        if is_stopped_workload(value):
+            notes.append(f"{target.ref} is stopped: its images are judged by its spec")
+        else:
+            notes.append(f"{target.ref} has no pods: its images are judged by its spec")
+    return notes

@@ -1,0 +1,136 @@
+"""All that was observed, as one plain value: what a diagnosis is made from, and what `--save` writes.
+
+It holds pruned objects and parsed facts of secrets; no credential, and nothing computed from one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from pullcore.errors import CommandError
+from pullcore.keyring import Entry, SecretFacts
+from pullcore.prune import EVENT as EVENT_SHAPE
+from pullcore.prune import WrongType, prune, prune_object
+from pullcore.pull import Object, Target
+from pullcore.times import parse_time
+
+API_VERSION = "pullcheck/v1"
+KIND = "PullEvidence"
+
+Name = tuple[str, str]  # namespace, name
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """Something that would have been looked at, and why it was not. `excused` is True where the user asked for it
+    (`--offline`): it is said, and makes nothing unknown."""
+
+    what: str
+    why: str
+    excused: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen, and when. A mapping from names holds None for what does not exist, and lacks what was not read."""
+
+    observed_at: datetime
+    targets: tuple[Target, ...] = ()
+    waiting_only: bool = False  # nothing was named: only what waits is wanted
+    notes: tuple[str, ...] = ()
+    objects: tuple[Object, ...] = ()  # Domains, Clusters, workloads: targets and owners
+    pods: tuple[Object, ...] = ()
+    service_accounts: Mapping[Name, Optional[Object]] = field(default_factory=dict)
+    secrets: Mapping[Name, Optional[SecretFacts]] = field(default_factory=dict)
+    elsewhere: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # a missing secret's name -> other namespaces
+    earlier_lists: Mapping[Name, tuple[tuple[str, ...], ...]] = field(
+        default_factory=dict
+    )  # account -> its pods' lists
+    anonymous_registries: tuple[str, ...] = ()  # registries from which pods without any pull secret run an image
+    nodes: Optional[tuple[Object, ...]] = None
+    events: tuple[Object, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
+
+
+def to_json(evidence: Evidence) -> str:
+    """The document that `--save` writes; `from_document` reads it back."""
+
+    def named(mapping: Mapping[Name, Any]) -> list[Object]:
+        return [{"namespace": ns, "name": name, "value": value} for (ns, name), value in sorted(mapping.items())]
+
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "observedAt": evidence.observed_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
+        "targets": [asdict(target) for target in evidence.targets],
+        "waitingOnly": evidence.waiting_only,
+        "notes": evidence.notes,
+        "objects": evidence.objects,
+        "pods": evidence.pods,
+        "serviceAccounts": named(evidence.service_accounts),
+        "secrets": named({name: facts and asdict(facts) for name, facts in evidence.secrets.items()}),
+        "elsewhere": evidence.elsewhere,
+        "earlierLists": named(evidence.earlier_lists),
+        "anonymousRegistries": evidence.anonymous_registries,
+        "nodes": evidence.nodes,
+        "events": evidence.events,
+        "notChecked": [asdict(one) for one in evidence.not_checked],
+    }
+    return json.dumps(document, indent=1, sort_keys=False) + "\n"
+
+
+def from_document(document: Object) -> Evidence:
+    """Reads what `to_json` wrote. Raises CommandError for a document that is damaged or of another version."""
+    if document.get("apiVersion") != API_VERSION:
+        raise CommandError(
+            f"saved evidence of version {document.get('apiVersion')!r} can't be read, only {API_VERSION}"
+        )
+    try:
+        return _read(document)
+    except (KeyError, TypeError, ValueError, AttributeError, WrongType) as error:
+        raise CommandError(f"saved evidence is damaged: {type(error).__name__}: {error}") from error
+
+
+def _read(document: Object) -> Evidence:
+    observed_at = parse_time(document["observedAt"])
+    if observed_at is None:
+        raise ValueError("observedAt is not a time")
+
+    def named(field_name: str) -> dict[Name, Any]:
+        return {(str(one["namespace"]), str(one["name"])): one["value"] for one in document[field_name]}
+
+    nodes = document["nodes"]
+    return Evidence(
+        observed_at=observed_at,
+        targets=tuple(Target(str(t["kind"]), str(t["namespace"]), str(t["name"])) for t in document["targets"]),
+        waiting_only=bool(document["waitingOnly"]),
+        notes=tuple(map(str, document["notes"])),
+        objects=tuple(map(prune_object, document["objects"])),
+        pods=tuple(map(prune_object, document["pods"])),
+        service_accounts={
+            name: value and prune_object({"kind": "ServiceAccount", **value})
+            for name, value in named("serviceAccounts").items()
+        },
+        secrets={name: value and _facts(value) for name, value in named("secrets").items()},
+        elsewhere={str(name): tuple(map(str, where)) for name, where in document["elsewhere"].items()},
+        earlier_lists={
+            name: tuple(tuple(map(str, one)) for one in value) for name, value in named("earlierLists").items()
+        },
+        anonymous_registries=tuple(map(str, document["anonymousRegistries"])),
+        nodes=None if nodes is None else tuple(prune_object({"kind": "Node", **node}) for node in nodes),
+        events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
+        not_checked=tuple(
+            NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]
+        ),
+    )
+
+
+def _facts(value: Object) -> SecretFacts:
+    entries = tuple(Entry(**{**entry, "ignored_fields": tuple(entry["ignored_fields"])}) for entry in value["entries"])
+    return SecretFacts(**{**value, "entries": entries, "ignored_fields": tuple(value["ignored_fields"])})

@@ -1,0 +1,97 @@
+"""The commands that mend: plain text for pasting, with the namespace and the context that the user gave.
+
+Placeholders are in capitals (USERNAME, PASSWORD, TAG), as in kubectl's own help. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pullcore.pull import Source, Target
+from pullcore.reference import Reference
+
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+IMMUTABLE_TEMPLATES = ("Job",)
+
+
+def server_key(reference: Reference) -> str:
+    """The `--docker-server` that the kubelet will find for this image: the registry as the image spells it."""
+    return DOCKER_HUB_KEY if reference.registry == DOCKER_HUB else reference.registry
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Writes commands for one namespace; `context` is what else reaches the cluster (`--context X`), shell-quoted."""
+
+    namespace: str
+    context: tuple[str, ...] = ()
+
+    def kubectl(self, *words: str, options: Sequence[str] = ()) -> str:
+        """`kubectl WORDS -n NAMESPACE OPTIONS`; words are quoted, options are taken as they are."""
+        scope = ("-n", shlex.quote(self.namespace)) if self.namespace else ()
+        return " ".join(("kubectl", *map(shlex.quote, words), *scope, *self.context, *options))
+
+    def unscoped(self, *words: str) -> str:
+        """For what is in no namespace."""
+        return Commands("", self.context).kubectl(*words)
+
+    def create_secret(self, name: str, server: str, *options: str) -> str:
+        account = (f"--docker-server={shlex.quote(server)}", "--docker-username=USERNAME", "--docker-password=PASSWORD")
+        return self.kubectl("create", "secret", "docker-registry", name, options=(*account, *options))
+
+    def replace_secret(self, name: str, server: str) -> str:
+        """Writes the whole secret anew: entries for other registries in it go."""
+        return f"{self.create_secret(name, server, '--dry-run=client', '-o', 'yaml')} | {self.kubectl('replace', '-f', '-')}"
+
+    def delete_secret(self, name: str) -> str:
+        return self.kubectl("delete", "secret", name)
+
+    def copy_secret(self, name: str, source_namespace: str) -> str:
+        """Copies a secret from another namespace without its content passing through the terminal."""
+        get = " ".join(
+            ("kubectl get secret", shlex.quote(name), "-o yaml", "-n", shlex.quote(source_namespace), *self.context)
+        )
+        strip = "grep -vE '^  (namespace|uid|resourceVersion|creationTimestamp):'"
+        return f"{get} | {strip} | {self.kubectl('create', '-f', '-')}"
+
+    def json_patch(self, target: Target, *operations: dict[str, Any]) -> str:
+        patch = shlex.quote(json.dumps(list(operations), separators=(",", ":")))
+        return self.kubectl("patch", target.kind.lower(), target.name, options=("--type=json", "-p", patch))
+
+    def set_image(self, source: Source, image: str) -> list[str]:
+        """Puts another image at the place that names it."""
+        return self._set(source, pointer(source.path), image)
+
+    def set_policy(self, source: Source, policy: str) -> list[str]:
+        field = "pullPolicy" if source.path.endswith(".reference") else "imagePullPolicy"
+        return self._set(source, f"{pointer(source.path).rsplit('/', 1)[0]}/{field}", policy)
+
+    def _set(self, source: Source, path: str, value: str) -> list[str]:
+        if source.target.kind in IMMUTABLE_TEMPLATES or (source.target.kind == "Pod" and not path.endswith("/image")):
+            kind, name = source.target.kind.lower(), source.target.name
+            get = self.kubectl("get", kind, name, "-o", "yaml")
+            return [
+                f"{get} > {shlex.quote(f'{name}.yaml')}   # then set {source.path} in it",
+                self.kubectl("replace", "--force", "-f", f"{name}.yaml"),
+            ]
+        return [self.json_patch(source.target, {"op": "replace", "path": path, "value": value})]
+
+    def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
+        """Adds to a list without losing its other names; `first` when there is no list yet."""
+        entry = {"name": name}
+        end, value = (path, [entry]) if first else (f"{path}/-", entry)
+        return self.json_patch(target, {"op": "add", "path": end, "value": value})
+
+    def new_introspect_version(self, domain: Target, version: str) -> str:
+        return self.json_patch(domain, {"op": "add", "path": "/spec/introspectVersion", "value": version})
+
+
+def pointer(path: str) -> str:
+    """`spec.containers[0].image` as a JSON pointer (RFC 6901)."""
+    return "/" + re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")

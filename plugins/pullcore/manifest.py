@@ -1,0 +1,131 @@
+"""Reads Kubernetes objects from files: YAML or JSON, several documents, Lists.
+
+What is read is untrusted: size, nesting and the expansion of YAML aliases are bounded, and every fault is one line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+from pullcore.errors import CommandError
+from pullcore.pull import Object
+
+MAX_BYTES = 256 * 1024 * 1024
+BLANKS = re.compile(r"\s*")
+MAX_VALUES = 5_000_000  # what all aliases of one document may expand to
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: a time stays text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read(name: str, stdin: BinaryIO) -> list[Object]:
+    """The objects in a file (`-`: standard input), Lists taken apart.
+
+    Raises CommandError, naming the file, for what can't be read or holds something that is no Kubernetes object.
+    """
+    shown = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            content = stdin.read(MAX_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{shown} can't be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise CommandError(f"{shown} is larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{shown} is not UTF-8 text (byte {error.start})") from error
+    try:
+        return [value for document in _documents(text) for value in _objects(document)]
+    except yaml.YAMLError as error:
+        raise CommandError(f"{shown} is neither YAML nor JSON: {_place(error)}") from error
+    except RecursionError as error:
+        raise CommandError(f"{shown} is nested too deeply") from error
+    except ValueError as error:
+        raise CommandError(f"{shown}: {error}") from error
+
+
+def _documents(text: str) -> Iterator[Any]:
+    if text.lstrip()[:1] == "{":
+        try:
+            yield from _json_documents(text)
+            return
+        except json.JSONDecodeError:
+            pass  # YAML in flow style, or broken: the YAML reader says where
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            _refuse_bomb(node)
+            yield loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _json_documents(text: str) -> list[Any]:
+    decoder, found, position = json.JSONDecoder(), [], BLANKS.match(text, 0).end()  # type: ignore[union-attr]
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
+        position = BLANKS.match(text, position).end()  # type: ignore[union-attr]
+        found.append(value)
+    return found
+
+
+def _refuse_bomb(root: yaml.Node) -> None:
+    """Raises ValueError if the document's aliases expand to too many values, or to themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        key = id(node)
+        if key not in sizes:
+            sizes[key] = MAX_VALUES + 1  # found again below itself: endless
+            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+            sizes[key] = 1 if isinstance(node, yaml.ScalarNode) else 1 + sum(size(part) for part in parts)
+        return sizes[key]
+
+    if size(root) > MAX_VALUES:
+        raise ValueError(f"its YAML aliases expand to more than {MAX_VALUES} values")
+
+
+def _objects(document: Any) -> Iterator[Object]:
+    if document is None:
+        return
+    if not isinstance(document, dict):
+        found = "a list" if isinstance(document, list) else "plain text or a number"
+        raise ValueError(f"a document in it is {found}, not a Kubernetes object")
+    kind = document.get("kind")
+    if not isinstance(kind, str):
+        raise ValueError("a document in it has no kind, so it is no Kubernetes object")
+    items = document.get("items")
+    if not kind.endswith("List") or "items" not in document:
+        yield document
+        return
+    if not isinstance(items, (list, type(None))):
+        raise ValueError(f"the items of a {kind} in it are no list")
+    for item in items or []:
+        # The API server leaves the kind of a typed list's items out.
+        if isinstance(item, dict) and "kind" not in item and kind != "List":
+            item = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **item}
+        yield from _objects(item)
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be parsed"
+    return f"{problem} (line {mark.line + 1})" if mark else str(problem)

@@ -1,0 +1,215 @@
+"""Cuts Kubernetes objects down to the fields that a diagnosis reads.
+
+Thousands of pods fit in memory this way, and what `--save` writes holds no environment variable, command or volume of
+anybody's: a field that is not named here does not leave this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+from pullcore.pull import Object
+
+# A type: the field, which must be of that type (`object`: of any); a dict: these fields of it; a list of one shape: of each.
+Shape = Union[type, dict[str, "Shape"], list["Shape"]]
+WORDS = {str: "text", int: "a number", bool: "true or false", dict: "an object", list: "a list", float: "a number"}
+
+OWNERS: Shape = [{"apiVersion": str, "kind": str, "name": str, "uid": str, "controller": bool}]
+METADATA: dict[str, Shape] = {
+    "name": str,
+    "namespace": str,
+    "uid": str,
+    "resourceVersion": str,
+    "creationTimestamp": str,
+    "deletionTimestamp": str,
+    "ownerReferences": OWNERS,
+    "labels": dict,
+}
+NAMES: Shape = [{"name": str}]
+CONTAINERS: Shape = [{"name": str, "image": str, "imagePullPolicy": str, "restartPolicy": str}]
+IMAGE_VOLUMES: Shape = [{"name": str, "image": {"reference": str, "pullPolicy": str}}]
+POD_SPEC: Shape = {
+    "nodeName": str,
+    "serviceAccountName": str,
+    "serviceAccount": str,
+    "imagePullSecrets": NAMES,
+    "initContainers": CONTAINERS,
+    "containers": CONTAINERS,
+    "ephemeralContainers": CONTAINERS,
+    "volumes": IMAGE_VOLUMES,
+}
+STATE: Shape = {
+    "waiting": {"reason": str, "message": str},
+    "running": {"startedAt": str},
+    "terminated": {"reason": str, "exitCode": int, "finishedAt": str},
+}
+STATUSES: Shape = [{"name": str, "image": str, "imageID": str, "ready": bool, "restartCount": int, "state": STATE}]
+POD: Shape = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata": METADATA,
+    "spec": POD_SPEC,
+    "status": {
+        "phase": str,
+        "reason": str,
+        "startTime": str,
+        "conditions": [{"type": str, "status": str, "reason": str, "lastTransitionTime": str}],
+        "initContainerStatuses": STATUSES,
+        "containerStatuses": STATUSES,
+        "ephemeralContainerStatuses": STATUSES,
+    },
+}
+
+TEMPLATE: Shape = {"spec": POD_SPEC}
+WORKLOAD: Shape = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata": METADATA,
+    "spec": {
+        "replicas": int,
+        "suspend": bool,
+        "selector": dict,
+        "template": TEMPLATE,
+        "jobTemplate": {"spec": {"template": TEMPLATE}},
+    },
+}
+
+IMAGE: Shape = {"image": str, "imagePullPolicy": str}
+SERVER_POD: Shape = {
+    "initContainers": CONTAINERS,
+    "containers": CONTAINERS,
+    "serviceAccountName": str,
+    "volumes": IMAGE_VOLUMES,
+    "auxiliaryImages": [IMAGE],
+}
+DOMAIN: Shape = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata": METADATA,
+    "spec": {
+        "domainUID": str,
+        "image": str,
+        "imagePullPolicy": str,
+        "imagePullSecrets": NAMES,
+        "introspectVersion": str,
+        "restartVersion": str,
+        "serverStartPolicy": str,
+        "configuration": {
+            "model": {"auxiliaryImages": [IMAGE]},
+            "initializeDomainOnPV": {"domain": {"domainCreationImages": [IMAGE]}},
+        },
+        "monitoringExporter": IMAGE,
+        "fluentdSpecification": IMAGE,
+        "fluentbitSpecification": IMAGE,
+        "serverPod": SERVER_POD,
+        "adminServer": {"serverPod": SERVER_POD},
+        "managedServers": [{"serverName": str, "serverPod": SERVER_POD}],
+        "clusters": [{"name": str, "clusterName": str, "serverPod": SERVER_POD}],
+    },
+    "status": {
+        "conditions": [
+            {"type": str, "status": str, "reason": str, "message": str, "severity": str, "lastTransitionTime": str}
+        ],
+        "message": str,
+        "reason": str,
+        "initialFailureTime": str,
+        "lastFailureTime": str,
+        "introspectJobFailureCount": int,
+        "observedGeneration": int,
+    },
+}
+CLUSTER: Shape = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata": METADATA,
+    "spec": {"clusterName": str, "serverPod": SERVER_POD},
+}
+NODE: Shape = {
+    "metadata": {"name": str},
+    "status": {
+        "nodeInfo": {
+            "architecture": str,
+            "operatingSystem": str,
+            "kubeletVersion": str,
+            "containerRuntimeVersion": str,
+        },
+        "images": [{"names": list, "sizeBytes": int}],
+    },
+}
+EVENT: Shape = {
+    "metadata": {"name": str, "namespace": str, "creationTimestamp": str, "labels": dict},
+    "involvedObject": {"kind": str, "name": str, "uid": str, "fieldPath": str},
+    "reason": str,
+    "message": str,
+    "type": str,
+    "count": int,
+    "firstTimestamp": str,
+    "lastTimestamp": str,
+    "eventTime": str,
+    "series": {"count": int, "lastObservedTime": str},
+}
+SERVICE_ACCOUNT: Shape = {
+    "metadata": {
+        "name": str,
+        "namespace": str,
+        "managedFields": [{"manager": str, "fieldsV1": {"f:imagePullSecrets": object}}],
+    },
+    "imagePullSecrets": NAMES,
+}
+
+OTHER: Shape = {"metadata": METADATA}
+SHAPES: dict[str, Shape] = {
+    "Pod": POD,
+    "Domain": DOMAIN,
+    "Cluster": CLUSTER,
+    "ServiceAccount": SERVICE_ACCOUNT,
+    "Node": NODE,
+    "Event": EVENT,
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"), WORKLOAD
+    ),
+}
+
+
+class WrongType(ValueError):
+    """A field holds something of another type than Kubernetes allows there; str() names the field and both types."""
+
+
+def prune(value: Any, shape: Shape, path: str = "") -> Any:
+    """The parts of `value` that `shape` names; null and empty parts are left out, as Kubernetes reads them.
+
+    Raises WrongType, with the path of the field, where a value is not of its shape's type.
+    """
+    if isinstance(shape, type):
+        if isinstance(value, shape) and not (shape is int and isinstance(value, bool)):
+            return value
+        raise wrong_type(value, shape, path)
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            raise wrong_type(value, list, path)
+        return [prune(item, shape[0], f"{path}[{number}]") for number, item in enumerate(value)]
+    if not isinstance(value, dict):
+        raise wrong_type(value, dict, path)
+    kept: dict[str, Any] = {}
+    for name, inner in shape.items():
+        if value.get(name) is not None:
+            part = prune(value[name], inner, f"{path}.{name}" if path else name)
+            if part not in ({}, []):
+                kept[name] = part
+    return kept
+
+
+def wrong_type(value: Any, wanted: type, path: str) -> WrongType:
+    found = "nothing" if value is None else WORDS.get(type(value), type(value).__name__)
+    return WrongType(f"{path or 'the object'} is {found}, where {WORDS.get(wanted, wanted.__name__)} belongs")
+
+
+def prune_object(value: Object) -> Object:
+    """A Kubernetes object of a known kind cut to its shape; of another kind: its type and name only.
+
+    Raises WrongType.
+    """
+    kind = value.get("kind")
+    shape = SHAPES.get(kind, OTHER) if isinstance(kind, str) else OTHER
+    kept: Object = prune(value, shape)
+    return {**{k: value[k] for k in ("apiVersion", "kind") if isinstance(value.get(k), str)}, **kept}

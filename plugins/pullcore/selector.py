@@ -1,0 +1,61 @@
+"""Label selectors, for objects that come from files; for those in a cluster the API server applies them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pullcore.errors import UsageError
+from pullcore.pull import Object
+
+TERM = re.compile(
+    r"\s*(?:(?P<absent>!)\s*(?P<no>[^\s!=,()]+)|(?P<key>[^\s!=,()]+)\s*"
+    r"(?:(?P<op>==|=|!=)\s*(?P<value>[^\s,()]*)|\s(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*(?:,|$)"
+)
+
+
+def matches(labels: Mapping[str, str], selector: str) -> bool:
+    """Whether `labels` satisfy a selector as kubectl's -l takes it: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+
+    Raises UsageError for what is none (documentation "Labels and Selectors").
+    """
+    position = 0
+    satisfied = True
+    while position < len(selector):
+        term = TERM.match(selector, position)
+        if not term or term.end() == position:
+            raise UsageError(f"unable to parse the selector {selector!r}")
+        position = term.end()
+        satisfied = satisfied and _holds(term, labels)
+    return satisfied
+
+
+def _holds(term: re.Match[str], labels: Mapping[str, str]) -> bool:
+    if term["absent"]:
+        return term["no"] not in labels
+    value = labels.get(term["key"])
+    if term["op"] == "!=":
+        return value != term["value"]
+    if term["op"]:
+        return value == term["value"]
+    if term["set"]:
+        among = value in [one.strip() for one in term["values"].split(",")]
+        return among if term["set"] == "in" else not among
+    return value is not None
+
+
+def from_spec(selector: Object) -> str:
+    """A workload's `spec.selector` as one string; an empty selector selects nothing here."""
+    if "matchLabels" not in selector and "matchExpressions" not in selector:
+        return ",".join(f"{key}={value}" for key, value in selector.items())  # a ReplicationController's
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for one in selector.get("matchExpressions") or []:
+        key, values = one["key"], ",".join(one.get("values") or [])
+        shapes = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        terms.append(shapes[one["operator"]])
+    return ",".join(terms)

@@ -1,0 +1,120 @@
+"""From what a user names to objects: NAME, TYPE/NAME, `TYPE NAME...`, a selector, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pullcore.errors import CommandError, UsageError
+from pullcore.kinds import CHECKABLE, KINDS, TARGETS, Kind, kind_called
+from pullcore.overlap import overlapped
+from pullcore.pull import Object
+from pullcore.selector import from_spec
+from pullcore.store import Store
+from pullcore.weblogic import pod_selector
+from pullcore.workload import controller_of, target_of
+
+OWNING = frozenset(kind.name for kind in CHECKABLE)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a user asked for on the command line: a name, of a kind or of any."""
+
+    kind: Optional[Kind]
+    name: str
+
+
+def parse_names(words: Sequence[str]) -> list[Named]:
+    """Reads `domain1`, `deploy/web`, `pods/a`, or `deployment web api` (a type first, then names without types).
+
+    Raises UsageError for a type that can't be checked, or a type without a name.
+    """
+    if len(words) > 1 and not any("/" in word for word in words) and (kind := kind_called(words[0])):
+        return [Named(kind, word) for word in words[1:]]
+    named = []
+    for word in words:
+        kind_word, slash, name = word.rpartition("/")
+        if not slash:
+            named.append(Named(None, name))
+            continue
+        kind = kind_called(kind_word)
+        if not kind:
+            known = ", ".join(one.name.lower() for one in CHECKABLE)
+            raise UsageError(f'the type "{kind_word}" has no images to check; those that have: {known}')
+        if not name:
+            raise UsageError(f'"{word}" lacks a name after its type')
+        named.append(Named(kind, name))
+    return named
+
+
+def find(named: Named, namespace: str, store: Store) -> tuple[Object, list[str]]:
+    """The object that was named, and notes for the user where a name fits several kinds (a Domain comes first).
+
+    Raises CommandError if there is none.
+    """
+    if named.kind:
+        found = store.get(named.kind, namespace, named.name)
+        if found is None:
+            kind = named.kind
+            full = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+            raise CommandError(f'{full} "{named.name}" not found in namespace {namespace}')
+        return found, []
+    answers = overlapped(lambda kind: store.get(kind, namespace, named.name), TARGETS)
+    objects = [value for value in answers if value]
+    if not objects:
+        kinds = ", ".join(kind.name for kind in TARGETS)
+        raise CommandError(f'no object called "{named.name}" in namespace {namespace} (looked for {kinds})')
+    if len(objects) == 1:
+        return objects[0], []
+    others = ", ".join(target_of(value).ref for value in objects[1:])
+    return objects[0], [f"{named.name} is also the name of {others}: this is {target_of(objects[0]).ref}"]
+
+
+def domains_of_cluster(cluster: Object, store: Store) -> list[Object]:
+    """The Domains that refer to a WebLogic Cluster: they hold the images and pull secrets of its servers."""
+    name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+    return [
+        domain
+        for domain in store.select(KINDS["Domain"], namespace)
+        if name in [one.get("name") for one in domain.get("spec", {}).get("clusters", [])]
+    ]
+
+
+def pods_of(value: Object, store: Store) -> tuple[list[Object], list[Object]]:
+    """The pods of an object, and the objects between them and it (a Deployment's ReplicaSets, a CronJob's Jobs)."""
+    own = target_of(value)
+    if own.kind == "Pod":
+        return [value], []
+    if own.kind == "Domain":
+        return list(store.select(KINDS["Pod"], own.namespace, labels=pod_selector(value))), []
+    if own.kind == "CronJob":
+        jobs = [job for job in store.select(KINDS["Job"], own.namespace) if controller_of(job) == own]
+        return [pod for job in jobs for pod in pods_of(job, store)[0]], jobs
+    labels = from_spec(value.get("spec", {}).get("selector", {}))
+    if not labels:  # a manifest of a Job has none before it is created
+        return [], []
+    between: list[Object] = []
+    if own.kind == "Deployment":
+        sets = store.select(KINDS["ReplicaSet"], own.namespace, labels=labels)
+        between = [one for one in sets if controller_of(one) == own]
+    parents = {target_of(one) for one in between} or {own}
+    pods = store.select(KINDS["Pod"], own.namespace, labels=labels)
+    return [pod for pod in pods if controller_of(pod) in parents], between
+
+
+def owners_of(values: Iterable[Object], known: Iterable[Object], store: Store) -> list[Object]:
+    """What controls the values, and what controls that, as far as it exists and is not known already."""
+    seen = {target_of(value) for value in known}
+    found: list[Object] = []
+    level = list(values)
+    while level:
+        wanted = {
+            owner for value in level if (owner := controller_of(value)) and owner not in seen and owner.kind in OWNING
+        }
+        seen |= wanted
+        answers = overlapped(lambda owner: store.get(KINDS[owner.kind], owner.namespace, owner.name), sorted(wanted))
+        level = [value for value in answers if value]
+        found += level
+    return found

@@ -1,0 +1,166 @@
+"""From Kubernetes objects to Pulls: pure functions over pruned objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Optional
+
+from pullcore.evidence import Evidence, Name
+from pullcore.kubelet import is_pull_reason
+from pullcore.podspec import Ask, container_use, pod_asks, secret_names, service_account_of
+from pullcore.pull import ContainerUse, Object, Pull, Source, Target
+from pullcore.weblogic import UID_LABEL, domain_asks, domain_uid, is_stopped
+
+TEMPLATE_PATHS = {"CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
+TEMPLATED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob")
+
+
+def target_of(value: Object) -> Target:
+    """The name of an object: kind, namespace, name."""
+    metadata = value.get("metadata", {})
+    return Target(str(value.get("kind", "")), metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def controller_of(value: Object) -> Optional[Target]:
+    """The object that owns this one as its controller (or its only owner, as the operator writes it for Jobs)."""
+    owners = value.get("metadata", {}).get("ownerReferences", [])
+    owner = next((one for one in owners if one.get("controller")), owners[0] if len(owners) == 1 else None)
+    if not owner or not owner.get("name"):
+        return None
+    return Target(owner.get("kind", ""), value["metadata"].get("namespace", ""), owner["name"])
+
+
+def template_of(value: Object) -> tuple[str, Object]:
+    """The path and the content of a workload's pod spec."""
+    path = TEMPLATE_PATHS.get(value["kind"], ("spec", "template", "spec"))
+    spec = value
+    for step in path:
+        spec = spec.get(step, {})
+    return ".".join(path), spec
+
+
+def asks_of(value: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
+    """Every place in an object of a known kind that names an image; none for other kinds."""
+    kind = value.get("kind")
+    if kind == "Domain":
+        return domain_asks(value, clusters)
+    if kind == "Pod":
+        return pod_asks(target_of(value), "spec", value.get("spec", {}))
+    if kind in TEMPLATED:
+        path, spec = template_of(value)
+        return pod_asks(target_of(value), path, spec)
+    return []
+
+
+def is_stopped_workload(value: Object) -> bool:
+    """Whether an object is told to run nothing: no pods are to be expected then."""
+    spec = value.get("spec", {})
+    return (
+        is_stopped(value) if value.get("kind") == "Domain" else spec.get("replicas") == 0 or bool(spec.get("suspend"))
+    )
+
+
+def admitted(ask: Ask, namespace: str, accounts: Mapping[Name, Optional[Object]]) -> tuple[str, ...]:
+    """The list that a pod made today would have: its own, else its service account's, never both
+    (plugin/pkg/admission/serviceaccount/admission.go)."""
+    return ask.secrets or secret_names(accounts.get((namespace, ask.service_account)) or {})
+
+
+class Index:
+    """The objects of an evidence by name, and what stands above a pod."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.by_target = {target_of(value): value for value in (*evidence.objects, *evidence.pods)}
+        self.clusters = [value for value in evidence.objects if value.get("kind") == "Cluster"]
+        self.domains = {
+            (domain["metadata"].get("namespace", ""), domain_uid(domain)): domain
+            for domain in evidence.objects
+            if domain.get("kind") == "Domain"
+        }
+
+    def owners(self, pod: Object) -> list[Target]:
+        """What controls the pod, nearest first: its ReplicaSet, then its Deployment; its Job, then its Domain."""
+        chain: list[Target] = []
+        owner = controller_of(pod)
+        while owner and owner not in chain and len(chain) < 5:
+            chain.append(owner)
+            value = self.by_target.get(owner)
+            owner = controller_of(value) if value else None
+        uid = pod.get("metadata", {}).get("labels", {}).get(UID_LABEL)
+        domain = self.domains.get((pod["metadata"].get("namespace", ""), uid)) if uid else None
+        if domain and target_of(domain) not in chain:
+            chain.append(target_of(domain))
+        return chain
+
+    def template_asks(self, pod: Object) -> list[Ask]:
+        """The places to edit for this pod: those of the outermost owner that is known."""
+        for owner in reversed(self.owners(pod)):
+            value = self.by_target.get(owner)
+            if value and (asks := asks_of(value, self.clusters)):
+                return asks
+        return []
+
+    def nearest_template(self, pod: Object) -> Optional[Object]:
+        """The object whose template the pod was made from, if it is known (a pod's ReplicaSet, not its Deployment)."""
+        return next((self.by_target[owner] for owner in self.owners(pod) if owner in self.by_target), None)
+
+
+def pulls(evidence: Evidence) -> list[Pull]:
+    """The Pulls of everything in the evidence: those that pods ask for, then those that only templates ask for.
+
+    In order of appearance; equal requests are one Pull, with all their containers and sources.
+    """
+    index = Index(evidence)
+    found: dict[tuple[object, ...], Pull] = {}
+
+    def add(pull: Pull) -> None:
+        known = found.get(pull.key)
+        if known:
+            sources = tuple(dict.fromkeys((*known.sources, *pull.sources)))
+            pull = replace(known, sources=sources, containers=(*known.containers, *pull.containers))
+        found[pull.key] = pull
+
+    for pod in evidence.pods:
+        for pull in _pod_pulls(pod, index, evidence):
+            add(pull)
+    if not evidence.waiting_only:
+        templates = [value for value in evidence.objects if target_of(value) in evidence.targets]
+    else:
+        templates = [value for value in evidence.objects if value.get("kind") == "Domain"]
+    asked = {(pull.namespace, source) for pull in found.values() for source in pull.sources}
+    for value in templates:
+        namespace = value["metadata"].get("namespace", "")
+        for ask in asks_of(value, index.clusters):
+            source = Source(ask.target, ask.path, ask.image)
+            if (namespace, source) not in asked:
+                secrets = admitted(ask, namespace, evidence.service_accounts)
+                asker = target_of(value)
+                add(Pull(ask.image, ask.policy, namespace, secrets, ask.service_account, asker, (source,)))
+    return list(found.values())
+
+
+def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
+    own = target_of(pod)
+    spec = pod.get("spec", {})
+    born = bool(pod["metadata"].get("uid"))
+    asks = pod_asks(own, "spec", spec)
+    template = index.template_asks(pod)
+    owners = index.owners(pod)
+    for ask in asks:
+        sources = tuple(Source(one.target, one.path, one.image) for one in template if one.image == ask.image)
+        yield Pull(
+            image=ask.image,
+            policy=ask.policy,
+            namespace=own.namespace,
+            secrets=ask.secrets if born else admitted(ask, own.namespace, evidence.service_accounts),
+            service_account=service_account_of(spec),
+            asker=owners[-1] if owners else own,
+            sources=sources or (Source(own, ask.path, ask.image),),
+            containers=(container_use(pod, ask),),
+        )
+
+
+def waits_for_image(use: ContainerUse) -> bool:
+    """Whether a container waits because its image can't be had."""
+    return use.state == "waiting" and is_pull_reason(use.reason)
