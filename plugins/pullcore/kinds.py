@@ -8,7 +8,7 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object. `versions` is in order of preference; `path` is where its group is served."""
+    """A kind of object. `versions` is in order of preference."""
 
     name: str
     plural: str
@@ -17,11 +17,10 @@ class Kind:
     short: tuple[str, ...] = ()
     namespaced: bool = True
 
-    def url(self, namespace: Optional[str], version: Optional[str] = None) -> str:
-        """The path of the collection; `namespace` None for all namespaces."""
-        root = f"/apis/{self.group}" if self.group else "/api"
-        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
-        return f"{root}/{version or self.versions[0]}{scope}/{self.plural}"
+    def group_version(self, version: Optional[str] = None) -> str:
+        """`apps/v1`, as objects write it; the preferred version unless another is named."""
+        version = version or self.versions[0]
+        return f"{self.group}/{version}" if self.group else version
 
     def ref(self, name: str) -> str:
         """The object as `-o name` writes it: `domain.weblogic.oracle/domain1`."""

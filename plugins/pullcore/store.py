@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Optional, Protocol
 
 from pullcore.apierrors import NotFound
-from pullcore.cluster import Cluster
+from pullcore.cluster import Cluster, resource_path
+from pullcore.errors import one_line
 from pullcore.evidence import Evidence
 from pullcore.keyring import Credentials, SecretFacts, read_secret
 from pullcore.kinds import KINDS, Kind
-from pullcore.prune import SHAPES, prune, prune_object
+from pullcore.prune import SHAPES, prune, prune_object, wrong_type
 from pullcore.pull import Object
 from pullcore.selector import matches
 
@@ -65,7 +66,7 @@ class ClusterStore:
     def get(self, kind: Kind, namespace: str, name: str) -> Optional[Object]:
         for version in self._versions(kind):
             try:
-                value = self.cluster.get(f"{kind.url(namespace, version)}/{name}")
+                value = self.cluster.get(_path(kind, namespace, name, version))
             except NotFound as error:
                 if error.names_object:
                     self.served[kind.name] = version
@@ -87,12 +88,11 @@ class ClusterStore:
         shape = SHAPES[kind.name]
         for version in self._versions(kind):
             query = {name: value for name, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
-            api_version = f"{kind.group}/{version}" if kind.group else version
             try:
-                for value in self.cluster.items(kind.url(namespace, version), **query):
+                for value in self.cluster.items(_path(kind, namespace, version=version), **query):
                     if wanted is None or wanted(value):
                         # The API server leaves the type of a list's items out.
-                        yield {"apiVersion": api_version, "kind": kind.name, **prune(value, shape)}
+                        yield {"apiVersion": kind.group_version(version), "kind": kind.name, **prune(value, shape)}
             except NotFound:
                 continue
             return
@@ -102,28 +102,37 @@ class ClusterStore:
 
     def secret(self, namespace: str, name: str) -> Optional[SecretFacts]:
         try:
-            return read_secret(self.cluster.get(f"{KINDS['Secret'].url(namespace)}/{name}"), self.vault)
+            return read_secret(self.cluster.get(_path(KINDS["Secret"], namespace, name)), self.vault)
         except NotFound:
             return None
 
     def pull_secrets(self, namespace: str) -> list[SecretFacts]:
-        url = KINDS["Secret"].url(namespace)
+        path = _path(KINDS["Secret"], namespace)
         return [
             read_secret(secret, self.vault)
             for one in PULL_SECRET_TYPES
-            for secret in self.cluster.items(url, fieldSelector=f"type={one}")
+            for secret in self.cluster.items(path, fieldSelector=f"type={one}")
         ]
 
     def namespaces_with_secret(self, name: str) -> list[str]:
-        found = self.cluster.get(KINDS["Secret"].url(None), accept=METADATA_ONLY, fieldSelector=f"metadata.name={name}")
+        found = self.cluster.get(_path(KINDS["Secret"], None), accept=METADATA_ONLY, fieldSelector=f"metadata.name={name}")
         return [str(secret["metadata"]["namespace"]) for secret in found.get("items") or []]
 
 
+def _path(kind: Kind, namespace: Optional[str], name: Optional[str] = None, version: Optional[str] = None) -> str:
+    return resource_path(
+        kind.group_version(version), kind.plural, namespace=namespace if kind.namespaced else None, name=name
+    )
+
+
 class FileStore:
-    """Objects from files and from saved evidence. Raises WrongType (a ValueError) for an object that is none."""
+    """Objects from files and from saved evidence. Raises ValueError for an object that is none.
+
+    Of two objects of the same name the later one counts, as with `kubectl apply`.
+    """
 
     def __init__(self, objects: Iterable[Object], namespace: str, vault: Credentials) -> None:
-        self.objects: dict[str, list[Object]] = {}
+        self.by_name: dict[str, dict[tuple[str, str], Object]] = {}
         self.secrets: dict[tuple[str, str], SecretFacts] = {}
         for value in objects:
             self._add(value, namespace, vault)
@@ -132,8 +141,9 @@ class FileStore:
         kind = KINDS.get(value["kind"])
         if kind is None or not self._is_ours(kind, value):
             return
-        metadata = value.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
+        metadata = value.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{kind.name.lower()}: {wrong_type(metadata, dict, 'metadata')}")
         if kind.namespaced and not metadata.get("namespace"):
             value = {**value, "metadata": {**metadata, "namespace": namespace}}
         if kind.name == "Secret":
@@ -143,11 +153,21 @@ class FileStore:
         try:
             pruned = prune_object(value)
         except ValueError as error:
-            raise ValueError(f"{kind.name.lower()}/{metadata.get('name', '?')}: {error}") from error
-        pruned.setdefault("metadata", {}).setdefault(
-            "name", metadata.get("generateName") or f"unnamed-{kind.name.lower()}"
-        )
-        self.objects.setdefault(kind.name, []).append(pruned)
+            name = one_line(metadata.get("name", "?"), 100)
+            raise ValueError(f"{kind.name.lower()}/{name}: {one_line(error, 300)}") from error
+        self._keep(pruned, str(metadata.get("generateName") or f"unnamed-{kind.name.lower()}"))
+
+    def _keep(self, value: Object, generate_name: str = "") -> None:
+        known = self.by_name.setdefault(value["kind"], {})
+        metadata = value.setdefault("metadata", {})
+        namespace, name = metadata.get("namespace", ""), metadata.get("name")
+        if not name:  # each one is another object
+            name, number = generate_name, 1
+            while (namespace, name) in known:
+                number += 1
+                name = f"{generate_name.rstrip('-')}-{number}"
+            metadata["name"] = name
+        known[namespace, name] = value
 
     @staticmethod
     def _is_ours(kind: Kind, value: Object) -> bool:
@@ -161,7 +181,7 @@ class FileStore:
         nodes = [{"kind": "Node", **one} for one in evidence.nodes or ()]
         events = [{"kind": "Event", **one} for one in evidence.events]
         for value in (*evidence.objects, *evidence.pods, *accounts, *nodes, *events):
-            self.objects.setdefault(value["kind"], []).append(value)
+            self._keep(value, value["kind"].lower())
         self.secrets.update({name: facts for name, facts in evidence.secrets.items() if facts})
 
     def get(self, kind: Kind, namespace: str, name: str) -> Optional[Object]:
@@ -176,7 +196,7 @@ class FileStore:
         fields: str = "",
         wanted: Optional[Wanted] = None,
     ) -> Iterator[Object]:
-        for value in self.objects.get(kind.name, []):
+        for value in self.by_name.get(kind.name, {}).values():
             metadata = value["metadata"]
             if namespace is not None and kind.namespaced and metadata.get("namespace") != namespace:
                 continue

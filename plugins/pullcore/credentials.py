@@ -1,0 +1,111 @@
+"""A kubeconfig's user and certificates as an Authorization header and a TLS context."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from pullcore import execplugin
+from pullcore.errors import CommandError, one_line
+from pullcore.kubeconfig import Settings
+
+
+@dataclass(frozen=True)
+class Credential:
+    """Who we are: the Authorization header, and a client certificate with its key (PEM)."""
+
+    authorization: str = field(default="", repr=False)
+    certificate: Optional[bytes] = field(default=None, repr=False)
+    key: Optional[bytes] = field(default=None, repr=False)
+
+
+def credential(
+    settings: Settings, environ: Mapping[str, str], of_provider: Callable[[Mapping[str, Any], str], str]
+) -> Credential:
+    """What proves who we are; a token beats an exec plugin, and a token file beats a token (client-go).
+
+    of_provider: makes a header of kubeconfig's old auth-provider. Raises CommandError for files that cannot be read,
+    and with the message of an exec plugin that fails.
+    """
+    user = settings.user
+    certificate = _pem(user, "client-certificate", "client-cert")
+    key = _pem(user, "client-key", "client-key")
+    if bool(certificate) != bool(key):
+        raise CommandError("client-certificate and client-key must be given together")
+    token = str(user.get("token") or "")
+    if "tokenFile" in user:
+        try:
+            token = Path(user["tokenFile"]).read_text().strip() or token
+        except (OSError, ValueError) as error:
+            if not token:
+                raise CommandError(f"unable to read tokenFile {_failed(user['tokenFile'], error)}") from None
+    if token:
+        return Credential(f"Bearer {token}", certificate, key)
+    if "exec" in user:
+        answer = execplugin.run(user["exec"], {**settings.cluster, "server": settings.server}, environ)
+        if answer.certificate and answer.key:
+            certificate, key = answer.certificate.encode(), answer.key.encode()
+        return Credential(f"Bearer {answer.token}" if answer.token else "", certificate, key)
+    if "auth-provider" in user:
+        return Credential(of_provider(user["auth-provider"], settings.server), certificate, key)
+    if "username" in user or "password" in user:
+        pair = f"{user.get('username', '')}:{user.get('password', '')}"
+        return Credential("Basic " + base64.b64encode(pair.encode()).decode(), certificate, key)
+    return Credential("", certificate, key)
+
+
+def tls_context(settings: Settings, credential: Credential) -> ssl.SSLContext:
+    """TLS as this cluster wants it; CommandError for certificates and keys that are none. Leaves no key on disk."""
+    cluster = settings.cluster
+    authority = _pem(cluster, "certificate-authority", "certificate-authority")
+    try:
+        context = ssl.create_default_context(cadata=authority.decode("latin-1") if authority else None)
+    except (ssl.SSLError, ValueError):
+        raise CommandError("unable to load root certificates: unable to parse bytes as PEM block") from None
+    if authority is None and not context.cert_store_stats()["x509_ca"]:
+        import certifi  # a Python without the system's certificates
+
+        context.load_verify_locations(certifi.where())
+    # As Go verifies: any certificate given is trusted by itself, and older CAs without every extension will do.
+    context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if credential.certificate and credential.key:
+        # OpenSSL reads files only: they live for this moment, in a directory nobody else can enter.
+        with tempfile.TemporaryDirectory(prefix="kubectl-pullkit-") as directory:
+            certificate, key = Path(directory, "certificate"), Path(directory, "key")
+            certificate.write_bytes(credential.certificate)
+            key.write_bytes(credential.key)
+            try:
+                context.load_cert_chain(certificate, key, password=b"")  # never asks on the terminal
+            except (ssl.SSLError, ValueError, OSError) as error:
+                reason = one_line(getattr(error, "reason", None) or "not a PEM key pair", 100)
+                raise CommandError(f"the client certificate and key cannot be used: {reason}") from None
+    return context
+
+
+def _pem(entry: Mapping[str, Any], key: str, shown: str) -> Optional[bytes]:
+    """The content of a kubeconfig field: `KEY-data` in base64, else the file that KEY names; None for neither."""
+    data, path = entry.get(key + "-data"), entry.get(key)
+    if data:
+        try:
+            return base64.b64decode("".join(data.split()), validate=True)
+        except ValueError:
+            raise CommandError(f"{key}-data in the kubeconfig is not base64") from None
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"unable to read {shown} {_failed(path, error)}") from None
+
+
+def _failed(path: str, error: Exception) -> str:
+    return f"{one_line(path, 200)}: {(getattr(error, 'strerror', None) or str(error)).lower()}"
