@@ -89,11 +89,10 @@ def file_store(objects: Sequence[Object], saved: Sequence[Evidence], namespace: 
 
 
 def connect(options: Options, stderr: TextIO) -> Cluster:
-    return Cluster.connect(
-        options.connection,
-        user_agent=f"kubectl-pullcheck/{VERSION}",
-        warn=lambda text: print(text, file=stderr),
-    )
+    def tell(line: str) -> None:
+        stderr.write(f"{line}\n")
+
+    return Cluster.connect(options.connection, user_agent=f"kubectl-pullcheck/{VERSION}", warn=tell, log=tell)
 
 
 def save(seen: Evidence, name: str) -> None:

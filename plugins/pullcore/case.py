@@ -42,6 +42,11 @@ class Said:
     use: Optional[ContainerUse]
     word: KubeletWord
 
+    @property
+    def about_sandbox(self) -> bool:
+        """It is the image of the pod's sandbox that can't be had, the node's own: no secret or name of the pod explains it."""
+        return self.word.detail.startswith("pod sandbox: ")
+
 
 @dataclass(frozen=True)
 class NodeView:
@@ -72,6 +77,11 @@ class Case:
     def untried(self) -> bool:
         """Nobody has tried this pull yet, as far as one can see."""
         return not self.failing and not any(was_pulled(use) for use in self.pull.containers)
+
+    @property
+    def refused(self) -> set[str]:
+        """The kubelet's classes of error for this Pull's own image."""
+        return {one.word.cause for one in self.said if not one.about_sandbox}
 
     @property
     def known(self) -> dict[str, Optional[SecretFacts]]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from pullcore.errors import CommandError
+from pullcore.errors import CommandError, one_line
 from pullcore.keyring import Entry, SecretFacts
 from pullcore.prune import EVENT as EVENT_SHAPE
 from pullcore.prune import WrongType, prune, prune_object
@@ -89,12 +89,12 @@ def from_document(document: Object) -> Evidence:
     """Reads what `to_json` wrote. Raises CommandError for a document that is damaged or of another version."""
     if document.get("apiVersion") != API_VERSION:
         raise CommandError(
-            f"saved evidence of version {document.get('apiVersion')!r} can't be read, only {API_VERSION}"
+            f"saved evidence of version {one_line(document.get('apiVersion'), 60)} can't be read, only {API_VERSION}"
         )
     try:
         return _read(document)
     except (KeyError, TypeError, ValueError, AttributeError, WrongType) as error:
-        raise CommandError(f"saved evidence is damaged: {type(error).__name__}: {error}") from error
+        raise CommandError(f"saved evidence is damaged: {type(error).__name__}: {one_line(error, 300)}") from error
 
 
 def _read(document: Object) -> Evidence:
@@ -111,10 +111,10 @@ def _read(document: Object) -> Evidence:
         targets=tuple(Target(str(t["kind"]), str(t["namespace"]), str(t["name"])) for t in document["targets"]),
         waiting_only=bool(document["waitingOnly"]),
         notes=tuple(map(str, document["notes"])),
-        objects=tuple(map(prune_object, document["objects"])),
-        pods=tuple(map(prune_object, document["pods"])),
+        objects=tuple(_object(value) for value in document["objects"]),
+        pods=tuple(_object({**value, "kind": "Pod"}) for value in document["pods"]),
         service_accounts={
-            name: value and prune_object({"kind": "ServiceAccount", **value})
+            name: value and _object({**value, "kind": "ServiceAccount"})
             for name, value in named("serviceAccounts").items()
         },
         secrets={name: value and _facts(value) for name, value in named("secrets").items()},
@@ -123,7 +123,7 @@ def _read(document: Object) -> Evidence:
             name: tuple(tuple(map(str, one)) for one in value) for name, value in named("earlierLists").items()
         },
         anonymous_registries=tuple(map(str, document["anonymousRegistries"])),
-        nodes=None if nodes is None else tuple(prune_object({"kind": "Node", **node}) for node in nodes),
+        nodes=None if nodes is None else tuple(_object({**node, "kind": "Node"}) for node in nodes),
         events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
         not_checked=tuple(
             NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]
@@ -131,6 +131,26 @@ def _read(document: Object) -> Evidence:
     )
 
 
+def _object(value: Object) -> Object:
+    kept = prune_object(value)
+    if not kept.get("kind") or not kept.get("metadata", {}).get("name"):
+        raise ValueError("an object has no kind or no name")
+    return kept
+
+
 def _facts(value: Object) -> SecretFacts:
-    entries = tuple(Entry(**{**entry, "ignored_fields": tuple(entry["ignored_fields"])}) for entry in value["entries"])
-    return SecretFacts(**{**value, "entries": entries, "ignored_fields": tuple(value["ignored_fields"])})
+    entries = tuple(Entry(**_texts(entry, "key"), empty=bool(entry["empty"])) for entry in value["entries"])
+    return SecretFacts(**_texts(value, "namespace", "name", "type"), entries=entries)
+
+
+def _texts(value: Object, *needed: str) -> dict[str, Any]:
+    """The fields of facts that hold text, checked: damaged evidence must not reach the rules."""
+    kept: dict[str, Any] = {}
+    for name, field_value in value.items():
+        if name == "ignored_fields":
+            kept[name] = tuple(map(str, field_value))
+        elif name not in ("entries", "empty"):
+            if not isinstance(field_value, str) and (field_value is not None or name in needed):
+                raise ValueError(f"{name} of a secret is no text")
+            kept[name] = field_value
+    return kept

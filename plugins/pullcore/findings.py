@@ -43,7 +43,7 @@ def secret_malformed(case: Case) -> Optional[Finding]:
         return None
     bad = [facts for name in case.pull.secrets if (facts := case.known.get(name)) and facts.malformed]
     names = ", ".join(facts.name for facts in bad)
-    says_so = {one.word.cause for one in case.said} & {"secret-malformed", *NOT_SAID}
+    says_so = case.refused & {"secret-malformed", *NOT_SAID}
     return Finding(
         "secret-malformed",
         "error" if says_so or case.untried else "warning",
@@ -188,7 +188,7 @@ def latest_tag(case: Case) -> Optional[Finding]:
 def always_needs_registry(case: Case) -> Optional[Finding]:
     """Policy Always asks the registry even where the node has the image."""
     on = [one.use.node for one in case.said if one.use and any(n.present and n.name == one.use.node for n in case.nodes)]
-    if case.pull.policy != "Always" or not on or not {one.word.cause for one in case.said} & REGISTRY_NEEDED:
+    if case.pull.policy != "Always" or not on or not case.refused & REGISTRY_NEEDED:
         return None
     fixes = [line for source in case.pull.sources for line in case.commands.set_policy(source, "IfNotPresent")]
     return Finding(
@@ -234,7 +234,7 @@ def rewritten_image(case: Case) -> Optional[Finding]:
 
 
 def _explained(case: Case) -> bool:
-    return bool({one.word.cause for one in case.said} & (AUTHENTICATION | NOT_SAID))
+    return bool(case.refused & (AUTHENTICATION | NOT_SAID))
 
 
 def _list(names: tuple[str, ...]) -> str:

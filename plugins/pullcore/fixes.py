@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pullcore.kinds import KINDS
 from pullcore.pull import Source, Target
 from pullcore.reference import Reference
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-IMMUTABLE_TEMPLATES = ("Job",)
+UNCHANGEABLE = ("Job",)  # the template of a Job, once it is made
 
 
 def server_key(reference: Reference) -> str:
@@ -62,25 +63,34 @@ class Commands:
 
     def json_patch(self, target: Target, *operations: dict[str, Any]) -> str:
         patch = shlex.quote(json.dumps(list(operations), separators=(",", ":")))
-        return self.kubectl("patch", target.kind.lower(), target.name, options=("--type=json", "-p", patch))
+        return self.kubectl("patch", word_for(target.kind), target.name, options=("--type=json", "-p", patch))
 
     def set_image(self, source: Source, image: str) -> list[str]:
         """Puts another image at the place that names it."""
-        return self._set(source, pointer(source.path), image)
+        if source.target.kind in UNCHANGEABLE:
+            return self._made_again(source.target, literal(source.image), image)
+        return [self._set(source, pointer(source.path), image)]
 
     def set_policy(self, source: Source, policy: str) -> list[str]:
+        """Sets the pull policy beside the place that names the image."""
+        if source.target.kind in (*UNCHANGEABLE, "Pod"):
+            return self._made_again(source.target, "imagePullPolicy: [A-Z].*", f"imagePullPolicy: {policy}")
         field = "pullPolicy" if source.path.endswith(".reference") else "imagePullPolicy"
-        return self._set(source, f"{pointer(source.path).rsplit('/', 1)[0]}/{field}", policy)
+        return [self._set(source, f"{pointer(source.path).rsplit('/', 1)[0]}/{field}", policy)]
 
-    def _set(self, source: Source, path: str, value: str) -> list[str]:
-        if source.target.kind in IMMUTABLE_TEMPLATES or (source.target.kind == "Pod" and not path.endswith("/image")):
-            kind, name = source.target.kind.lower(), source.target.name
-            get = self.kubectl("get", kind, name, "-o", "yaml")
-            return [
-                f"{get} > {shlex.quote(f'{name}.yaml')}   # then set {source.path} in it",
-                self.kubectl("replace", "--force", "-f", f"{name}.yaml"),
-            ]
-        return [self.json_patch(source.target, {"op": "replace", "path": path, "value": value})]
+    def _set(self, source: Source, path: str, value: str) -> str:
+        # "add" replaces, too; "replace" fails where the field was left to its default, as many Domains leave it.
+        return self.json_patch(source.target, {"op": "add", "path": path, "value": value})
+
+    def _made_again(self, target: Target, old: str, new: str) -> list[str]:
+        """Deletes and makes again what can't be changed; the file keeps it if that fails half-way. A Job's own labels, which
+        name its UID, have to be left out for the new one."""
+        file = f"{target.name}.yaml"
+        change = shlex.quote(f"s|{old}|{new}|")
+        return [
+            f"{self.kubectl('get', target.kind.lower(), target.name, '-o', 'yaml')} > {shlex.quote(file)}",
+            f"sed -e /controller-uid:/d -e {change} {shlex.quote(file)} | {self.kubectl('replace', '--force', '-f', '-')}",
+        ]
 
     def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
         """Adds to a list without losing its other names; `first` when there is no list yet."""
@@ -90,6 +100,16 @@ class Commands:
 
     def new_introspect_version(self, domain: Target, version: str) -> str:
         return self.json_patch(domain, {"op": "add", "path": "/spec/introspectVersion", "value": version})
+
+
+def word_for(kind: str) -> str:
+    """What kubectl takes for a kind; with its group where other projects have a kind of that name, too."""
+    return KINDS[kind].ref("").rstrip("/") if kind == "Cluster" else kind.lower()
+
+
+def literal(text: str) -> str:
+    """A pattern of sed's that matches `text`: an image that somebody named may hold commands of sed, or of a shell."""
+    return "".join("[.]" if char == "." else char if re.match(r"[A-Za-z0-9/:@_-]", char) else "." for char in text)
 
 
 def pointer(path: str) -> str:

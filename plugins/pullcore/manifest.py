@@ -13,12 +13,13 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from pullcore.errors import CommandError
+from pullcore.errors import CommandError, one_line
 from pullcore.pull import Object
 
 MAX_BYTES = 256 * 1024 * 1024
 BLANKS = re.compile(r"\s*")
 MAX_VALUES = 5_000_000  # what all aliases of one document may expand to
+MAX_DEPTH = 200
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -36,7 +37,7 @@ def read(name: str, stdin: BinaryIO) -> list[Object]:
 
     Raises CommandError, naming the file, for what can't be read or holds something that is no Kubernetes object.
     """
-    shown = "standard input" if name == "-" else name
+    shown = "standard input" if name == "-" else one_line(name, 200)
     try:
         if name == "-":
             content = stdin.read(MAX_BYTES + 1)
@@ -45,6 +46,8 @@ def read(name: str, stdin: BinaryIO) -> list[Object]:
                 content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CommandError(f"{shown} can't be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name
+        raise CommandError(f"{shown} can't be read: {one_line(error, 200)}") from error
     if len(content) > MAX_BYTES:
         raise CommandError(f"{shown} is larger than {MAX_BYTES // 2**20} MiB")
     try:
@@ -58,7 +61,7 @@ def read(name: str, stdin: BinaryIO) -> list[Object]:
     except RecursionError as error:
         raise CommandError(f"{shown} is nested too deeply") from error
     except ValueError as error:
-        raise CommandError(f"{shown}: {error}") from error
+        raise CommandError(f"{shown}: {one_line(error, 300)}") from error
 
 
 def _documents(text: str) -> Iterator[Any]:
@@ -68,6 +71,7 @@ def _documents(text: str) -> Iterator[Any]:
             return
         except json.JSONDecodeError:
             pass  # YAML in flow style, or broken: the YAML reader says where
+    _refuse_depth(text)
     loader = _Loader(text)
     try:
         while loader.check_node():
@@ -76,6 +80,18 @@ def _documents(text: str) -> Iterator[Any]:
             yield loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _refuse_depth(text: str) -> None:
+    """Raises ValueError for deep nesting: libyaml's composer recurses in C, and 100,000 brackets are a segmentation fault."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):  # a flat stream
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _json_documents(text: str) -> list[Any]:
@@ -112,6 +128,8 @@ def _objects(document: Any) -> Iterator[Object]:
     kind = document.get("kind")
     if not isinstance(kind, str):
         raise ValueError("a document in it has no kind, so it is no Kubernetes object")
+    if not isinstance(document.get("apiVersion"), str):
+        raise ValueError(f"a {kind} in it has no apiVersion, so it is no Kubernetes object")
     items = document.get("items")
     if not kind.endswith("List") or "items" not in document:
         yield document
@@ -128,4 +146,4 @@ def _objects(document: Any) -> Iterator[Object]:
 def _place(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be parsed"
-    return f"{problem} (line {mark.line + 1})" if mark else str(problem)
+    return one_line(f"{problem} (line {mark.line + 1})" if mark else problem, 300)

@@ -10,10 +10,12 @@ from typing import Any, Union
 
 from pullcore.pull import Object
 
-# A type: the field, which must be of that type (`object`: of any); a dict: these fields of it; a list of one shape: of each.
+# A type: the field, which must be of that type; a dict: these fields of it; a list of one shape: of each.
+# The field "*" stands for all that are not named.
 Shape = Union[type, dict[str, "Shape"], list["Shape"]]
 WORDS = {str: "text", int: "a number", bool: "true or false", dict: "an object", list: "a list", float: "a number"}
 
+TEXTS: Shape = {"*": str}
 OWNERS: Shape = [{"apiVersion": str, "kind": str, "name": str, "uid": str, "controller": bool}]
 METADATA: dict[str, Shape] = {
     "name": str,
@@ -23,7 +25,7 @@ METADATA: dict[str, Shape] = {
     "creationTimestamp": str,
     "deletionTimestamp": str,
     "ownerReferences": OWNERS,
-    "labels": dict,
+    "labels": TEXTS,
 }
 NAMES: Shape = [{"name": str}]
 CONTAINERS: Shape = [{"name": str, "image": str, "imagePullPolicy": str, "restartPolicy": str}]
@@ -61,6 +63,11 @@ POD: Shape = {
 }
 
 TEMPLATE: Shape = {"spec": POD_SPEC}
+SELECTOR: Shape = {
+    "matchLabels": TEXTS,
+    "matchExpressions": [{"key": str, "operator": str, "values": [str]}],
+    "*": str,  # a ReplicationController's is the labels themselves
+}
 WORKLOAD: Shape = {
     "apiVersion": str,
     "kind": str,
@@ -68,7 +75,7 @@ WORKLOAD: Shape = {
     "spec": {
         "replicas": int,
         "suspend": bool,
-        "selector": dict,
+        "selector": SELECTOR,
         "template": TEMPLATE,
         "jobTemplate": {"spec": {"template": TEMPLATE}},
     },
@@ -133,11 +140,11 @@ NODE: Shape = {
             "kubeletVersion": str,
             "containerRuntimeVersion": str,
         },
-        "images": [{"names": list, "sizeBytes": int}],
+        "images": [{"names": [str], "sizeBytes": int}],
     },
 }
 EVENT: Shape = {
-    "metadata": {"name": str, "namespace": str, "creationTimestamp": str, "labels": dict},
+    "metadata": {"name": str, "namespace": str, "creationTimestamp": str, "labels": TEXTS},
     "involvedObject": {"kind": str, "name": str, "uid": str, "fieldPath": str},
     "reason": str,
     "message": str,
@@ -149,11 +156,7 @@ EVENT: Shape = {
     "series": {"count": int, "lastObservedTime": str},
 }
 SERVICE_ACCOUNT: Shape = {
-    "metadata": {
-        "name": str,
-        "namespace": str,
-        "managedFields": [{"manager": str, "fieldsV1": {"f:imagePullSecrets": object}}],
-    },
+    "metadata": {"name": str, "namespace": str},
     "imagePullSecrets": NAMES,
 }
 
@@ -191,7 +194,8 @@ def prune(value: Any, shape: Shape, path: str = "") -> Any:
     if not isinstance(value, dict):
         raise wrong_type(value, dict, path)
     kept: dict[str, Any] = {}
-    for name, inner in shape.items():
+    rest = {name: shape["*"] for name in value if name not in shape} if "*" in shape else {}
+    for name, inner in {**shape, **rest}.items():
         if value.get(name) is not None:
             part = prune(value[name], inner, f"{path}.{name}" if path else name)
             if part not in ({}, []):

@@ -6,12 +6,13 @@ import re
 
 from pullcore.case import Case, Finding, Said
 from pullcore.causes import CAUSES
-from pullcore.remedies import for_refusal, lost_from_account
+from pullcore.remedies import describe, for_refusal, lost_from_account
 
 # The kubelet fails and does not say why.
 NOT_SAID = frozenset(("backoff-only",))
 # A 401 says that the registry wants to know who asks, not what it thinks of who asked.
-WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
+# CRI-O's library words it as a wrong password, also where none was sent.
+WHO_ASKS = re.compile(r"\b401\b|authentication required|invalid username/password", re.I)
 # Words by which registries say more than that, or which tell whether credentials were sent.
 SETTLED = re.compile(
     r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|access denied|not authorized|to access",
@@ -33,7 +34,7 @@ def refusals(case: Case) -> list[Finding]:
                 "error",
                 _summary(cause, said[0], case, nodes),
                 evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
-                fix=for_refusal(cause, case, nodes),
+                fix=describe(case) if said[0].about_sandbox else for_refusal(cause, case, nodes),
                 containers=tuple(one.use.ref for one in said if one.use),
             )
         )
@@ -43,6 +44,8 @@ def refusals(case: Case) -> list[Finding]:
 def refined(said: Said, case: Case) -> str:
     """The class of one refusal."""
     cause, text = said.word.cause, said.word.message
+    if said.about_sandbox:
+        return cause
     if cause == "never-pull" and said.use and any(n.present and n.name == said.use.node for n in case.nodes):
         return "present-not-usable"
     open_question = cause in ("no-credentials", "bad-credentials", "denied-or-missing") and WHO_ASKS.search(text)
@@ -56,6 +59,8 @@ def refined(said: Said, case: Case) -> str:
 def _summary(cause: str, said: Said, case: Case, nodes: str) -> str:
     reference, attempts, detail = case.reference, case.lookup.attempts, said.word.detail
     registry = reference.registry
+    if said.about_sandbox:
+        return f"node {nodes} can start no pod, for it lacks the image of the {detail}"
     if cause == "no-credentials" and attempts:
         return f"{registry} was asked without credentials; {attempts[0].secret} will be offered at the next try"
     if cause == "no-credentials" and not case.lookup.unread:
@@ -85,9 +90,5 @@ def _replaced(case: Case) -> str:
     lost = lost_from_account(case)
     if not lost:
         return ""
-    patched = any(
-        one.get("manager") == "kubectl-patch" and "f:imagePullSecrets" in one.get("fieldsV1", {})
-        for one in (case.account or {}).get("metadata", {}).get("managedFields", [])
-    )
-    how = "kubectl patch replaced the list" if patched else "the list was replaced"
-    return f"; earlier pods of service account {case.pull.service_account} were given {lost}, then {how}"
+    account = case.pull.service_account
+    return f"; earlier pods of service account {account} were given {lost}, then its list was replaced (kubectl patch does)"

@@ -43,13 +43,20 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
         "tls-other",
     ):
         return (f"curl -sSv -o /dev/null https://{host}/v2/{on_node}",)
-    if case.asking_pods:
-        return (commands.kubectl("describe", "pod", case.asking_pods[0]),)
-    return ()
+    return describe(case)
+
+
+def describe(case: Case) -> tuple[str, ...]:
+    """Where to read on, when no command is known to mend it."""
+    pods = dict.fromkeys(one.use.pod for one in case.said if one.use)
+    return tuple(case.commands.kubectl("describe", "pod", pod) for pod in list(pods)[:1])
 
 
 def _set_image(case: Case, image: str) -> tuple[str, ...]:
-    return tuple(line for source in case.pull.sources for line in case.commands.set_image(source, image))
+    commands = tuple(line for source in case.pull.sources for line in case.commands.set_image(source, image))
+    # A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback").
+    stuck = any(source.target.kind in ("StatefulSet", "ReplicaSet") for source in case.pull.sources)
+    return (*commands, *recreate(case)) if stuck else commands
 
 
 def give_credentials(case: Case) -> tuple[str, ...]:

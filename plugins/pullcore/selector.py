@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pullcore.errors import UsageError
+from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.pull import Object
 
 TERM = re.compile(
@@ -24,7 +24,7 @@ def matches(labels: Mapping[str, str], selector: str) -> bool:
     while position < len(selector):
         term = TERM.match(selector, position)
         if not term or term.end() == position:
-            raise UsageError(f"unable to parse the selector {selector!r}")
+            raise UsageError(f"unable to parse the selector {one_line(selector, 200)!r}")
         position = term.end()
         satisfied = satisfied and _holds(term, labels)
     return satisfied
@@ -45,17 +45,19 @@ def _holds(term: re.Match[str], labels: Mapping[str, str]) -> bool:
 
 
 def from_spec(selector: Object) -> str:
-    """A workload's `spec.selector` as one string; an empty selector selects nothing here."""
+    """A workload's `spec.selector` as one string; an empty selector selects nothing here. Raises CommandError."""
     if "matchLabels" not in selector and "matchExpressions" not in selector:
         return ",".join(f"{key}={value}" for key, value in selector.items())  # a ReplicationController's
     terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     for one in selector.get("matchExpressions") or []:
-        key, values = one["key"], ",".join(one.get("values") or [])
+        key, operator, values = one.get("key", ""), one.get("operator", ""), ",".join(one.get("values") or [])
         shapes = {
             "In": f"{key} in ({values})",
             "NotIn": f"{key} notin ({values})",
             "Exists": key,
             "DoesNotExist": f"!{key}",
         }
-        terms.append(shapes[one["operator"]])
+        if not key or operator not in shapes:
+            raise CommandError(f"a selector has no key or an unknown operator: {one_line(one, 100)}")
+        terms.append(shapes[operator])
     return ",".join(terms)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from pullcore.errors import CommandError, UsageError
+from pullcore.apierrors import Forbidden
+from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.kinds import CHECKABLE, KINDS, TARGETS, Kind, kind_called
 from pullcore.overlap import overlapped
 from pullcore.pull import Object
@@ -42,9 +43,9 @@ def parse_names(words: Sequence[str]) -> list[Named]:
         kind = kind_called(kind_word)
         if not kind:
             known = ", ".join(one.name.lower() for one in CHECKABLE)
-            raise UsageError(f'the type "{kind_word}" has no images to check; those that have: {known}')
+            raise UsageError(f'the type "{one_line(kind_word, 60)}" has no images to check; those that have: {known}')
         if not name:
-            raise UsageError(f'"{word}" lacks a name after its type')
+            raise UsageError(f'"{one_line(word, 60)}" lacks a name after its type')
         named.append(Named(kind, name))
     return named
 
@@ -52,20 +53,33 @@ def parse_names(words: Sequence[str]) -> list[Named]:
 def find(named: Named, namespace: str, store: Store) -> tuple[Object, list[str]]:
     """The object that was named, and notes for the user where a name fits several kinds (a Domain comes first).
 
-    Raises CommandError if there is none.
+    Raises CommandError if there is none. Without a type, kinds that the user may not read are passed over.
     """
+    shown = one_line(named.name, 200)
     if named.kind:
         found = store.get(named.kind, namespace, named.name)
         if found is None:
             kind = named.kind
             full = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-            raise CommandError(f'{full} "{named.name}" not found in namespace {namespace}')
+            raise CommandError(f'{full} "{shown}" not found in namespace {namespace}')
         return found, []
-    answers = overlapped(lambda kind: store.get(kind, namespace, named.name), TARGETS)
-    objects = [value for value in answers if value]
+    refused: dict[Kind, Forbidden] = {}
+
+    def look(kind: Kind) -> Optional[Object]:
+        try:
+            return store.get(kind, namespace, named.name)
+        except Forbidden as error:
+            refused[kind] = error
+            return None
+
+    objects = [value for value in overlapped(look, TARGETS) if value]
+    if len(refused) == len(TARGETS):
+        raise refused[TARGETS[0]]
     if not objects:
-        kinds = ", ".join(kind.name for kind in TARGETS)
-        raise CommandError(f'no object called "{named.name}" in namespace {namespace} (looked for {kinds})')
+        kinds = ", ".join(kind.name for kind in TARGETS if kind not in refused)
+        not_allowed = ", ".join(kind.name for kind in TARGETS if kind in refused)
+        but = f"; not allowed to look for {not_allowed}" if refused else ""
+        raise CommandError(f'no object called "{shown}" in namespace {namespace} (looked for {kinds}{but})')
     if len(objects) == 1:
         return objects[0], []
     others = ", ".join(target_of(value).ref for value in objects[1:])

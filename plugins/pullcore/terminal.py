@@ -45,11 +45,24 @@ def style_for(stream: TextIO, environ: Mapping[str, str], when: str = "auto") ->
     ASCII marks where the stream's encoding lacks the others."""
     automatic = stream.isatty() and environ.get("TERM") != "dumb" and "NO_COLOR" not in environ
     colour = when == "always" or (when == "auto" and automatic)
+    if _is_ascii_locale(environ):
+        return Style(colour, ASCII_MARKS)
     try:
         "".join(UNICODE_MARKS.values()).encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return Style(colour, ASCII_MARKS)
     return Style(colour, UNICODE_MARKS)
+
+
+def _is_ascii_locale(environ: Mapping[str, str]) -> bool:
+    """Whether the locale is C or POSIX by somebody's choice. The stream can't tell: Python then writes UTF-8, and for LANG=C
+    alone sets LC_CTYPE to C.UTF-8 itself (PEP 538, PEP 540)."""
+    if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
+        return False
+    chosen = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG")
+    if not environ.get("LC_ALL") and chosen in ("C.UTF-8", "C.utf8", "UTF-8"):
+        chosen = environ.get("LANG")
+    return chosen in ("C", "POSIX")
 
 
 def wrapped(text: str, indent: int) -> list[str]:
@@ -62,11 +75,11 @@ def table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, show_headers: bool = True, width: Optional[int] = CELL
 ) -> str:
     """A table as kubectl prints it: upper-case headers, three blanks between columns, no borders; cells cut at `width`."""
-    from tabulate import tabulate
+    from tabulate import DataRow, TableFormat, tabulate
 
-    # tabulate's plain format has two blanks between columns; a third is put at the end of each cell.
-    padded = [[clean(cell, width or 4000) or "<none>" for cell in row] for row in rows]
-    lines = [*([list(headers)] if show_headers else []), *padded]
-    spaced = [[f"{cell} " for cell in line[:-1]] + [line[-1]] for line in lines]
-    text = tabulate(spaced, tablefmt="plain", disable_numparse=True, preserve_whitespace=True)
+    row_format = DataRow("", "   ", "")
+    kubectls = TableFormat(None, None, None, None, row_format, row_format, 0, None)
+    cells = [[clean(cell, width or 4000) or "<none>" for cell in row] for row in rows]
+    lines = [*([list(headers)] if show_headers else []), *cells]
+    text = tabulate(lines, tablefmt=kubectls, disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.splitlines())
