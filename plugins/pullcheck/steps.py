@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pullcore.case import Said
 from pullcore.causes import CAUSES
-from pullcore.diagnosis import Diagnosis
+from pullcore.diagnosis import BLOCKED, Diagnosis
 from pullcore.evidence import Evidence
 from pullcore.keyring import LookUp
 from pullcore.reference import Reference
@@ -29,9 +29,9 @@ class Step:
 def steps(one: Diagnosis, evidence: Evidence) -> list[Step]:
     """The steps of one Pull. After a name that is no reference nothing further can be looked at."""
     if one.reference is None:
-        return [Step("reference", "bad", one.findings[0].summary), *_kubelet(one, evidence)]
+        return [Step("reference", "bad", one.findings[0].summary, _places(one)), *_kubelet(one, evidence)]
     return [
-        _reference(one.reference),
+        _reference(one.reference, _places(one)),
         _nodes(one),
         _credentials(one, one.lookup or LookUp()),
         _registry(),
@@ -39,11 +39,18 @@ def steps(one: Diagnosis, evidence: Evidence) -> list[Step]:
     ]
 
 
-def _reference(reference: Reference) -> Step:
+def _places(one: Diagnosis) -> tuple[tuple[str, ...], ...]:
+    """Where an image that can't be pulled is written, for that is what people have to find."""
+    if one.verdict != BLOCKED:
+        return ()
+    return tuple((source.target.ref, source.path) for source in one.pull.sources[:MAX_LINES])
+
+
+def _reference(reference: Reference, places: tuple[tuple[str, ...], ...]) -> Step:
     parts = [f"registry {reference.registry}", f"repository {reference.repository}"]
     parts += [f"tag {reference.tag}"] if reference.tag else []
     parts += [f"digest {reference.digest}"] if reference.digest else []
-    return Step("reference", "ok", ", ".join(parts))
+    return Step("reference", "ok", ", ".join(parts), places)
 
 
 def _nodes(one: Diagnosis) -> Step:
@@ -66,9 +73,7 @@ def _credentials(one: Diagnosis, lookup: LookUp) -> Step:
     lines: list[tuple[str, ...]] = []
     for number, attempt in enumerate(lookup.attempts, 1):
         what = (
-            "no user and password: asks anonymously"
-            if attempt.empty
-            else f"offered as {attempt.username or 'no user name'}"
+            "no user and password: asks anonymously" if attempt.empty else f"offered as {attempt.username or 'no user name'}"
         )
         order = f", number {number} in order" if len(lookup.attempts) > 1 else ""
         again = ", the same credential again" if attempt.duplicate else ""
@@ -83,9 +88,7 @@ def _credentials(one: Diagnosis, lookup: LookUp) -> Step:
     if lookup.attempts:
         return Step("credentials", "ok", f"{total}, {len(lookup.attempts)} offered", tuple(lines))
     if not count:
-        return Step(
-            "credentials", "none", f"no pull secret (service account {one.pull.service_account}): asks anonymously"
-        )
+        return Step("credentials", "none", f"no pull secret (service account {one.pull.service_account}): asks anonymously")
     if lookup.unread:
         return Step("credentials", "none", f"{total}, could not all be read", tuple(lines))
     guilty = any(f.severity == "error" and CAUSES[f.cause].from_objects for f in one.findings)
