@@ -27,12 +27,12 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def render(report: Report, output: str) -> str:
-    """The report as text, `output` being json or yaml."""
+    """The report as text, `output` being json or yaml; ASCII, so that nothing in it can act on a terminal."""
     if output == "json":
-        return json.dumps(document(report), indent=4, ensure_ascii=False) + "\n"
+        return json.dumps(document(report), indent=4) + "\n"
     import yaml
 
-    text: str = yaml.safe_dump(document(report), sort_keys=False, allow_unicode=True, default_flow_style=False)
+    text: str = yaml.safe_dump(document(report), sort_keys=False, default_flow_style=False)
     return text
 
 

@@ -15,7 +15,7 @@ from typing import TextIO
 from pullcore import command, evidence, manifest
 from pullcore.cluster import Cluster
 from pullcore.diagnosis import BLOCKED, PULLABLE, Report, diagnose
-from pullcore.errors import CommandError
+from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
@@ -98,6 +98,8 @@ def connect(options: Options, stderr: TextIO) -> Cluster:
 def save(seen: Evidence, name: str) -> None:
     """Writes the evidence, whole or not at all, readable by its owner only. Raises CommandError."""
     target = Path(name)
+    if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
+        raise CommandError(f"{one_line(name, 200)} can't be written: it is no regular file")
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -109,7 +111,7 @@ def save(seen: Evidence, name: str) -> None:
                 Path(temporary).unlink()
             raise
     except OSError as error:
-        raise CommandError(f"{name} can't be written: {error.strerror}") from error
+        raise CommandError(f"{one_line(name, 200)} can't be written: {error.strerror}") from error
 
 
 def _context(options: Options) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pullcore import command
-from pullcore.errors import UsageError
+from pullcore.errors import UsageError, one_line
 
 from pullcheck.usage import HELP
 
@@ -55,23 +55,28 @@ def parse(argv: Sequence[str]) -> Options:
         color=given["--color"] or "auto",
         version=given["--version"],
     )
-    _validate(options)
+    try:
+        _validate(options)
+    except UsageError as error:
+        raise UsageError(error.text, see=f"See '{command.shown_as('pullcheck')} --help' for usage.") from None
     return options
 
 
 def _validate(options: Options) -> None:
     if options.output is not None and options.output not in OUTPUTS:
         raise UsageError(
-            f'unable to match a printer suitable for the output format "{options.output}", '
+            f'unable to match a printer suitable for the output format "{one_line(options.output, 60)}", '
             f"allowed formats are: {','.join(OUTPUTS)}"
         )
     if options.color not in COLOURS:
-        raise UsageError(f'invalid value "{options.color}" for --color: one of {", ".join(COLOURS)}')
+        raise UsageError(f'invalid value "{one_line(options.color, 60)}" for --color: one of {", ".join(COLOURS)}')
     if options.names and options.selector:
         raise UsageError("a name cannot be given together with a selector")
     if options.names and options.all_namespaces and not options.files:
         raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
     if options.offline and not options.files:
         raise UsageError("--offline needs -f FILE: without a cluster there is nothing else to look at")
+    if options.save == "":
+        raise UsageError("--save needs the name of a file")
     if options.files.count("-") > 1:
         raise UsageError("standard input can be read only once: give -f - once")

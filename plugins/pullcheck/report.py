@@ -37,7 +37,7 @@ def summary(report: Report, style: Style, *, namespaces: bool) -> str:
         lines += ["", *_cause(group, style)]
     if report.pulls:
         first = report.pulls[0]
-        lines += ["", f"Each step of one: kubectl pullcheck {first.pull.asker.ref} -n {first.pull.namespace}"]
+        lines += ["", clean(f"Each step of one: kubectl pullcheck {first.pull.asker.ref} -n {first.pull.namespace}")]
     return "\n".join(lines) + "\n"
 
 
@@ -73,7 +73,7 @@ def _row(one: Diagnosis, report: Report, *, wide: bool, namespaces: bool) -> lis
 def names(report: Report) -> str:
     """The objects with an image that is not pullable, as kubectl's `-o name` writes them."""
     found = dict.fromkeys(_full_name(one.pull.asker) for one in report.pulls if one.verdict != PULLABLE)
-    return "".join(f"{name}\n" for name in found)
+    return "".join(f"{clean(name)}\n" for name in found)
 
 
 def remarks(report: Report) -> list[str]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .golang import GoError, coerced, match_label, parse_url, quote, split_host_port, text_of
-from .reference import DOCKER_HUB, Reference, code_point, quoted
+from pullcore.golang import GoError, coerced, match_label, parse_url, quote, split_host_port, text_of
+from pullcore.reference import DOCKER_HUB, Reference, code_point, quoted
 
 # Where the kubelet looks when no key matched and the image is Docker Hub's (keyring.go: defaultRegistryHost).
 FALLBACK = "index.docker.io"

@@ -108,14 +108,15 @@ class Case:
         """The lists that pods of this Pull would be given if they were made now; empty where that can't be known."""
         lists: set[tuple[str, ...]] = set()
         account_known = (self.pull.namespace, self.pull.service_account) in self.evidence.service_accounts
+        uids = {use.pod_uid for use in self.pull.containers if use.pod_uid}
         for pod in self.evidence.pods:
-            if not self.index.owners(pod) or not any(
-                use.pod_uid == pod["metadata"].get("uid") for use in self.pull.containers
-            ):
+            if pod["metadata"].get("uid") not in uids:
                 continue
-            for ask in self.index.template_asks(pod)[:1]:
-                if ask.secrets or account_known:
-                    lists.add(admitted(ask, self.pull.namespace, self.evidence.service_accounts))
+            if asks := self.index.template_asks(pod):
+                if asks[0].secrets or account_known:
+                    lists.add(admitted(asks[0], self.pull.namespace, self.evidence.service_accounts))
+            elif not self.pull.secrets and account_known:  # a list that a bare pod has may be its own
+                lists.add(self.account_secrets)
         return lists
 
     @property

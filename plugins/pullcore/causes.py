@@ -75,8 +75,8 @@ _SAID = (
     Cause(
         "denied-or-missing", "Refused: not allowed, or not there",
         "The registry refuses without saying whether the credentials, the permission or the image itself is missing.",
-        "Check the spelling of the image first, then the credentials: `kubectl pullcheck` asks the registry the way "
-        "the kubelet does and shows which secrets are offered.",
+        "Check the spelling of the image first, then the credentials: `kubectl pullcheck` shows which secrets are offered. "
+        "Logging in to the registry with the same account, or asking its owner, settles which of the two it is.",
     ),
     Cause(
         "image-not-found", "The tag or digest does not exist",
@@ -187,7 +187,7 @@ _SAID = (
         "backoff-only", "The kubelet only says that it waits",
         "The message tells that a pull failed and will be tried again, but not why.",
         "See the pod's events (`kubectl describe pod NAME`), or wait for the next try, whose message carries the "
-        "reason for some seconds. `kubectl pullcheck` asks the registry itself.",
+        "reason for some seconds.",
     ),
     Cause(
         "unknown", "Not recognised",
@@ -243,7 +243,7 @@ _PROVEN = (
     ),
     Cause(
         "latest-tag", "The tag may mean something else tomorrow",
-        "The image has no tag or the tag `latest`, so nodes may run different contents and always ask the registry.",
+        "The image has no tag or the tag `latest`, so nodes may run different contents.",
         "Give a fixed tag or a digest.",
         True,
     ),

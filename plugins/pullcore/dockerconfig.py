@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from .authkey import masked, normalise
-from .golang import SPACE, GoError, Json, coerced, decode_base64, parse_json, same_name, text_of
-from .reference import quoted
+from pullcore.authkey import masked, normalise
+from pullcore.golang import SPACE, GoError, Json, coerced, decode_base64, parse_json, same_name, text_of
+from pullcore.reference import quoted
 
 DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
 DOCKERCFG = "kubernetes.io/dockercfg"

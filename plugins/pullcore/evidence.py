@@ -46,12 +46,8 @@ class Evidence:
     pods: tuple[Object, ...] = ()
     service_accounts: Mapping[Name, Optional[Object]] = field(default_factory=dict)
     secrets: Mapping[Name, Optional[SecretFacts]] = field(default_factory=dict)
-    elsewhere: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # a missing secret's name -> other namespaces
-    earlier_lists: Mapping[Name, tuple[tuple[str, ...], ...]] = field(
-        default_factory=dict
-    )  # account -> its pods' lists
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a missing secret's name -> other namespaces
+    earlier_lists: Mapping[Name, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # account -> its pods' lists
     anonymous_registries: tuple[str, ...] = ()  # registries from which pods without any pull secret run an image
     nodes: Optional[tuple[Object, ...]] = None
     events: tuple[Object, ...] = ()
@@ -114,20 +110,15 @@ def _read(document: Object) -> Evidence:
         objects=tuple(_object(value) for value in document["objects"]),
         pods=tuple(_object({**value, "kind": "Pod"}) for value in document["pods"]),
         service_accounts={
-            name: value and _object({**value, "kind": "ServiceAccount"})
-            for name, value in named("serviceAccounts").items()
+            name: value and _object({**value, "kind": "ServiceAccount"}) for name, value in named("serviceAccounts").items()
         },
         secrets={name: value and _facts(value) for name, value in named("secrets").items()},
         elsewhere={str(name): tuple(map(str, where)) for name, where in document["elsewhere"].items()},
-        earlier_lists={
-            name: tuple(tuple(map(str, one)) for one in value) for name, value in named("earlierLists").items()
-        },
+        earlier_lists={name: tuple(tuple(map(str, one)) for one in value) for name, value in named("earlierLists").items()},
         anonymous_registries=tuple(map(str, document["anonymousRegistries"])),
         nodes=None if nodes is None else tuple(_object({**node, "kind": "Node"}) for node in nodes),
         events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
-        not_checked=tuple(
-            NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]
-        ),
+        not_checked=tuple(NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]),
     )
 
 

@@ -67,14 +67,15 @@ class Commands:
 
     def set_image(self, source: Source, image: str) -> list[str]:
         """Puts another image at the place that names it."""
-        if source.target.kind in UNCHANGEABLE:
-            return self._made_again(source.target, literal(source.image), image)
+        in_pod = source.target.kind == "Pod" and not source.path.startswith(("spec.containers", "spec.initContainers"))
+        if source.target.kind in UNCHANGEABLE or in_pod:
+            return self.made_again(source.target, f"s|{literal(source.image)}|{image}|")
         return [self._set(source, pointer(source.path), image)]
 
     def set_policy(self, source: Source, policy: str) -> list[str]:
         """Sets the pull policy beside the place that names the image."""
         if source.target.kind in (*UNCHANGEABLE, "Pod"):
-            return self._made_again(source.target, "imagePullPolicy: [A-Z].*", f"imagePullPolicy: {policy}")
+            return self.made_again(source.target, f"s|imagePullPolicy: [A-Z].*|imagePullPolicy: {policy}|")
         field = "pullPolicy" if source.path.endswith(".reference") else "imagePullPolicy"
         return [self._set(source, f"{pointer(source.path).rsplit('/', 1)[0]}/{field}", policy)]
 
@@ -82,14 +83,14 @@ class Commands:
         # "add" replaces, too; "replace" fails where the field was left to its default, as many Domains leave it.
         return self.json_patch(source.target, {"op": "add", "path": path, "value": value})
 
-    def _made_again(self, target: Target, old: str, new: str) -> list[str]:
-        """Deletes and makes again what can't be changed; the file keeps it if that fails half-way. A Job's own labels, which
-        name its UID, have to be left out for the new one."""
-        file = f"{target.name}.yaml"
-        change = shlex.quote(f"s|{old}|{new}|")
+    def made_again(self, target: Target, *changes: str) -> list[str]:
+        """Deletes and makes again what can't be changed; the file keeps it if that fails half-way. `changes` are commands of
+        sed. A Job's own labels, which name its UID, have to be left out for the new one."""
+        file = shlex.quote(f"{target.name}.yaml")
+        edits = " ".join(f"-e {shlex.quote(change)}" for change in ("/controller-uid:/d", *changes))
         return [
-            f"{self.kubectl('get', target.kind.lower(), target.name, '-o', 'yaml')} > {shlex.quote(file)}",
-            f"sed -e /controller-uid:/d -e {change} {shlex.quote(file)} | {self.kubectl('replace', '--force', '-f', '-')}",
+            f"{self.kubectl('get', word_for(target.kind), target.name, '-o', 'yaml')} > {file}",
+            f"sed {edits} {file} | {self.kubectl('replace', '--force', '-f', '-')}",
         ]
 
     def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:

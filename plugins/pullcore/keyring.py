@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .authkey import FALLBACK, Why, covers, explain, is_docker_hubs, masked, normalise, why
-from .dockerconfig import DOCKERCFG, DOCKERCONFIGJSON, Credentials, Entry, SecretFacts, read_secret
-from .reference import Reference
+from pullcore.authkey import FALLBACK, Why, covers, explain, is_docker_hubs, masked, normalise, why
+from pullcore.dockerconfig import DOCKERCFG, DOCKERCONFIGJSON, Credentials, Entry, SecretFacts, read_secret
+from pullcore.reference import Reference
 
 __all__ = [
     "DOCKERCFG",

@@ -83,7 +83,7 @@ def _documents(text: str) -> Iterator[Any]:
 
 
 def _refuse_depth(text: str) -> None:
-    """Raises ValueError for deep nesting: libyaml's composer recurses in C, and 100,000 brackets are a segmentation fault."""
+    """Raises ValueError for deep nesting: libyaml's composer recurses in C, and many brackets are a segmentation fault."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):  # a flat stream
         if isinstance(event, yaml.CollectionStartEvent):

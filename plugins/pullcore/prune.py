@@ -82,6 +82,7 @@ WORKLOAD: Shape = {
 }
 
 IMAGE: Shape = {"image": str, "imagePullPolicy": str}
+SIDECARS = ("monitoringExporter", "fluentdSpecification", "fluentbitSpecification")
 SERVER_POD: Shape = {
     "initContainers": CONTAINERS,
     "containers": CONTAINERS,
@@ -105,9 +106,7 @@ DOMAIN: Shape = {
             "model": {"auxiliaryImages": [IMAGE]},
             "initializeDomainOnPV": {"domain": {"domainCreationImages": [IMAGE]}},
         },
-        "monitoringExporter": IMAGE,
-        "fluentdSpecification": IMAGE,
-        "fluentbitSpecification": IMAGE,
+        **dict.fromkeys(SIDECARS, IMAGE),
         "serverPod": SERVER_POD,
         "adminServer": {"serverPod": SERVER_POD},
         "managedServers": [{"serverName": str, "serverPod": SERVER_POD}],
@@ -179,7 +178,8 @@ class WrongType(ValueError):
 
 
 def prune(value: Any, shape: Shape, path: str = "") -> Any:
-    """The parts of `value` that `shape` names; null and empty parts are left out, as Kubernetes reads them.
+    """The parts of `value` that `shape` names; null and empty parts are left out, as Kubernetes reads them, but for those of
+    a Domain that ask for a sidecar by being there.
 
     Raises WrongType, with the path of the field, where a value is not of its shape's type.
     """
@@ -198,7 +198,7 @@ def prune(value: Any, shape: Shape, path: str = "") -> Any:
     for name, inner in {**shape, **rest}.items():
         if value.get(name) is not None:
             part = prune(value[name], inner, f"{path}.{name}" if path else name)
-            if part not in ({}, []):
+            if part not in ({}, []) or name in SIDECARS:
                 kept[name] = part
     return kept
 

@@ -216,9 +216,11 @@ def _check_repository(image: str, registry: str, repository: str) -> None:
         raise InvalidReference(
             f"repository {quoted(written)} has upper-case letters, names must be lower case", "repository"
         )
-    if len(repository) > _LONGEST_REPOSITORY:
+    # A registry with an underscore counts, being read as a part of the path.
+    path = repository if _DOMAIN.fullmatch(registry) else f"{registry}/{repository}"
+    if len(path) > _LONGEST_REPOSITORY:
         raise InvalidReference(
-            f"repository {quoted(repository)} has {len(repository)} characters, at most {_LONGEST_REPOSITORY} may be",
+            f"repository {quoted(path)} has {len(path)} characters, at most {_LONGEST_REPOSITORY} may be",
             "repository",
         )
     for component in repository.split("/"):

@@ -11,12 +11,11 @@ from pullcore.remedies import describe, for_refusal, lost_from_account
 # The kubelet fails and does not say why.
 NOT_SAID = frozenset(("backoff-only",))
 # A 401 says that the registry wants to know who asks, not what it thinks of who asked.
-# CRI-O's library words it as a wrong password, also where none was sent.
-WHO_ASKS = re.compile(r"\b401\b|authentication required|invalid username/password", re.I)
-# Words by which registries say more than that, or which tell whether credentials were sent.
+WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
+# Words by which registries say more than that, or which tell whether credentials were sent; the kubelet joins errors in
+# brackets only where it has tried several.
 SETTLED = re.compile(
-    r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|access denied|not authorized|to access",
-    re.I,
+    r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|denied|not authorized|to access|^\[", re.I
 )
 
 

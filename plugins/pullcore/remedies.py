@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Optional
 
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.pull import Object, Target
 from pullcore.weblogic import next_version
-from pullcore.workload import TEMPLATED
+from pullcore.workload import TEMPLATED, target_of
 
 
 def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
@@ -103,20 +102,18 @@ def list_holder(case: Case) -> tuple[Target, str]:
 
 
 def recreate(case: Case) -> tuple[str, ...]:
-    """What makes new pods out of waiting ones: a new introspection for an introspector, else deleting those that a
-    controller makes again and in which nothing runs."""
+    """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; deleting those
+    that a controller makes again; saving, deleting and making again the others."""
     waiting = set(case.asking_pods)
     pods = [pod for pod in case.evidence.pods if pod["metadata"]["name"] in waiting and not _runs(pod)]
     if case.asker.kind == "Domain" and any("weblogic.serverName" not in _labels(pod) for pod in pods):
         domain = case.index.by_target.get(case.asker, {})
         version = next_version(domain.get("spec", {}).get("introspectVersion"))
         return (case.commands.new_introspect_version(case.asker, version),)
-    return _delete(case, [pod for pod in pods if case.index.owners(pod)])
-
-
-def _delete(case: Case, pods: Iterable[Object]) -> tuple[str, ...]:
-    names = [pod["metadata"]["name"] for pod in pods]
-    return (case.commands.kubectl("delete", "pod", *names),) if names else ()
+    controlled = [pod["metadata"]["name"] for pod in pods if case.index.owners(pod)]
+    bare = [target_of(pod) for pod in pods if not case.index.owners(pod)]
+    delete = (case.commands.kubectl("delete", "pod", *controlled),) if controlled else ()
+    return (*delete, *(line for pod in bare for line in case.commands.made_again(pod)))
 
 
 def _labels(pod: Object) -> Object:

@@ -9,8 +9,9 @@ from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.pull import Object
 
 TERM = re.compile(
-    r"\s*(?:(?P<absent>!)\s*(?P<no>[^\s!=,()]+)|(?P<key>[^\s!=,()]+)\s*"
-    r"(?:(?P<op>==|=|!=)\s*(?P<value>[^\s,()]*)|\s(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*(?:,|$)"
+    r"\s*(?:(?P<absent>!)\s*(?P<no>[\w./-]+)|(?P<key>[\w./-]+)\s*"
+    r"(?:(?P<op>==|=|!=)\s*(?P<value>[\w.-]*)|\s(?P<set>in|notin)\s*\((?P<values>[\w., -]*)\))?)\s*(?:,|$)",
+    re.ASCII,
 )
 
 

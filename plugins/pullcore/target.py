@@ -110,11 +110,15 @@ def pods_of(value: Object, store: Store) -> tuple[list[Object], list[Object]]:
     if not labels:  # a manifest of a Job has none before it is created
         return [], []
     between: list[Object] = []
+    pods = store.select(KINDS["Pod"], own.namespace, labels=labels)
     if own.kind == "Deployment":
-        sets = store.select(KINDS["ReplicaSet"], own.namespace, labels=labels)
+        try:
+            sets = list(store.select(KINDS["ReplicaSet"], own.namespace, labels=labels))
+        except Forbidden:  # the name of a ReplicaSet is its Deployment's with a hash behind it
+            of_sets = ((pod, controller_of(pod)) for pod in pods)
+            return [pod for pod, one in of_sets if one and one.name.rpartition("-")[0] == own.name], []
         between = [one for one in sets if controller_of(one) == own]
     parents = {target_of(one) for one in between} or {own}
-    pods = store.select(KINDS["Pod"], own.namespace, labels=labels)
     return [pod for pod in pods if controller_of(pod) in parents], between
 
 
@@ -124,9 +128,7 @@ def owners_of(values: Iterable[Object], known: Iterable[Object], store: Store) -
     found: list[Object] = []
     level = list(values)
     while level:
-        wanted = {
-            owner for value in level if (owner := controller_of(value)) and owner not in seen and owner.kind in OWNING
-        }
+        wanted = {owner for value in level if (owner := controller_of(value)) and owner not in seen and owner.kind in OWNING}
         seen |= wanted
         answers = overlapped(lambda owner: store.get(KINDS[owner.kind], owner.namespace, owner.name), sorted(wanted))
         level = [value for value in answers if value]

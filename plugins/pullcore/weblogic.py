@@ -51,9 +51,7 @@ def domain_asks(domain: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
     secrets = secret_names(spec)
     account = service_account_of(spec.get("serverPod", {}))
 
-    def operator_ask(
-        path: str, holder: Object, container: str, kind: str, default: Optional[str] = None
-    ) -> Iterator[Ask]:
+    def operator_ask(path: str, holder: Object, container: str, kind: str, default: Optional[str] = None) -> Iterator[Ask]:
         image = holder.get("image") or default
         if image:
             policy = holder.get("imagePullPolicy") or operator_policy(image)

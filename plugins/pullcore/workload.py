@@ -23,10 +23,11 @@ def target_of(value: Object) -> Target:
 
 
 def controller_of(value: Object) -> Optional[Target]:
-    """The object that owns this one as its controller (or its only owner, as the operator writes it for Jobs)."""
+    """The object that owns this one as its controller (or its only owner, as the operator writes it for Jobs). A node is
+    none, though it owns its static pods."""
     owners = value.get("metadata", {}).get("ownerReferences", [])
     owner = next((one for one in owners if one.get("controller")), owners[0] if len(owners) == 1 else None)
-    if not owner or not owner.get("name"):
+    if not owner or not owner.get("name") or owner.get("kind") == "Node":
         return None
     return Target(owner.get("kind", ""), value["metadata"].get("namespace", ""), owner["name"])
 
@@ -56,9 +57,7 @@ def asks_of(value: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
 def is_stopped_workload(value: Object) -> bool:
     """Whether an object is told to run nothing: no pods are to be expected then."""
     spec = value.get("spec", {})
-    return (
-        is_stopped(value) if value.get("kind") == "Domain" else spec.get("replicas") == 0 or bool(spec.get("suspend"))
-    )
+    return is_stopped(value) if value.get("kind") == "Domain" else spec.get("replicas") == 0 or bool(spec.get("suspend"))
 
 
 def admitted(ask: Ask, namespace: str, accounts: Mapping[Name, Optional[Object]]) -> tuple[str, ...]:
@@ -112,23 +111,20 @@ def pulls(evidence: Evidence) -> list[Pull]:
     In order of appearance; equal requests are one Pull, with all their containers and sources.
     """
     index = Index(evidence)
-    found: dict[tuple[object, ...], Pull] = {}
+    found: dict[tuple[object, ...], list[Pull]] = {}
 
     def add(pull: Pull) -> None:
-        known = found.get(pull.key)
-        if known:
-            sources = tuple(dict.fromkeys((*known.sources, *pull.sources)))
-            pull = replace(known, sources=sources, containers=(*known.containers, *pull.containers))
-        found[pull.key] = pull
+        found.setdefault(pull.key, []).append(pull)
 
     for pod in evidence.pods:
         for pull in _pod_pulls(pod, index, evidence):
             add(pull)
     if not evidence.waiting_only:
-        templates = [value for value in evidence.objects if target_of(value) in evidence.targets]
+        targets = set(evidence.targets)
+        templates = [value for value in evidence.objects if target_of(value) in targets]
     else:
         templates = [value for value in evidence.objects if value.get("kind") == "Domain"]
-    asked = {(pull.namespace, source) for pull in found.values() for source in pull.sources}
+    asked = {(pull.namespace, source) for equal in found.values() for pull in equal for source in pull.sources}
     for value in templates:
         namespace = value["metadata"].get("namespace", "")
         for ask in asks_of(value, index.clusters):
@@ -137,7 +133,13 @@ def pulls(evidence: Evidence) -> list[Pull]:
                 secrets = admitted(ask, namespace, evidence.service_accounts)
                 asker = target_of(value)
                 add(Pull(ask.image, ask.policy, namespace, secrets, ask.service_account, asker, (source,)))
-    return list(found.values())
+    return [_merged(equal) for equal in found.values()]
+
+
+def _merged(equal: Sequence[Pull]) -> Pull:
+    sources = dict.fromkeys(source for pull in equal for source in pull.sources)
+    containers = (use for pull in equal for use in pull.containers)
+    return replace(equal[0], sources=tuple(sources), containers=tuple(containers))
 
 
 def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:

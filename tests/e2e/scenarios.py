@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from .cluster.model import Cluster
@@ -20,46 +20,48 @@ class Scenario:
 
     name: str
     cause: str
-    image: Callable[[Cluster], str]
-    secrets: Callable[[Cluster], list[Object]] = lambda cluster: []
+    image: Callable[[Optional[Cluster]], str]
+    secrets: Callable[[Optional[Cluster]], list[Object]] = lambda cluster: []
     names: tuple[str, ...] = ()
     policy: Optional[str] = None
     summary: str = ""  # words that the primary finding has to hold
-    later: tuple[str, ...] = field(default=())  # causes that must be among the other findings
+    later: tuple[str, ...] = ()  # causes that must be among the other findings
+    anywhere: bool = False  # needs no registry of ours: any cluster shows it
 
 
-def _in(registry: str, image: str) -> Callable[[Cluster], str]:
-    return lambda cluster: cluster.registries[registry].image(image)
+def _in(registry: str, image: str) -> Callable[[Optional[Cluster]], str]:
+    return lambda cluster: _own(cluster).registries[registry].image(image)
 
 
-def _secret(name: str, registry: str, **changes: str) -> Callable[[Cluster], list[Object]]:
-    def make(cluster: Cluster) -> list[Object]:
-        known = cluster.registries[registry]
+def _as_written(image: str) -> Callable[[Optional[Cluster]], str]:
+    return lambda cluster: image
+
+
+def _own(cluster: Optional[Cluster]) -> Cluster:
+    assert cluster, "only a scenario that can be shown anywhere does without our registries"
+    return cluster
+
+
+def _secret(name: str, registry: str, **changes: str) -> Callable[[Optional[Cluster]], list[Object]]:
+    def make(cluster: Optional[Cluster]) -> list[Object]:
+        known = _own(cluster).registries[registry]
         server = changes.get("server", "").replace("HOST", known.address)
         return [make_secret(name, known, password=changes.get("password", ""), server=server)]
 
     return make
 
 
-def _raw_secret(name: str, kind: str, **data: str) -> Callable[[Cluster], list[Object]]:
-    def make(cluster: Cluster) -> list[Object]:
-        host = cluster.registries["htpasswd"].address
-        return [
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name},
-                "type": kind,
-                "data": {
-                    key.replace("_", ".", 1): base64.b64encode(value.replace("HOST", host).encode()).decode()
-                    for key, value in data.items()
-                },
-            }
-        ]
+def _raw_secret(name: str, kind: str, content: Object, registry: str = "") -> Callable[[Optional[Cluster]], list[Object]]:
+    def make(cluster: Optional[Cluster]) -> list[Object]:
+        host = _own(cluster).registries[registry].address if registry else NOWHERE
+        data = base64.b64encode(json.dumps({"auths": {host: content}}).encode()).decode()
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind}
+        return [{**secret, "data": {".dockerconfigjson": data}}]
 
     return make
 
 
+NOWHERE = "registry.invalid"  # RFC 6761: no name below .invalid resolves
 JSON = "kubernetes.io/dockerconfigjson"
 
 SCENARIOS = (
@@ -95,16 +97,17 @@ SCENARIOS = (
     Scenario(
         "malformed",
         "secret-malformed",
-        _in("htpasswd", "team/app:1.0"),
-        _raw_secret("malformed", JSON, _dockerconfigjson=json.dumps({"auths": {"HOST": {"auth": "!!!"}}})),
+        _as_written(f"{NOWHERE}/team/app:1.0.1"),
+        _raw_secret("malformed", JSON, {"auth": "!!!"}),
         ("malformed",),
         summary="malformed",
+        anywhere=True,
     ),
     Scenario(
         "opaque",
         "secret-ignored",
         _in("htpasswd", "team/app:1.0"),
-        _raw_secret("opaque", "Opaque", _dockerconfigjson=json.dumps({"auths": {"HOST": {"auth": "YTpi"}}})),
+        _raw_secret("opaque", "Opaque", {"auth": "YTpi"}, "htpasswd"),
         ("opaque",),
         summary="opaque",
         later=("no-credentials",),
@@ -117,11 +120,18 @@ SCENARIOS = (
         summary="nowhere does not exist",
         later=("no-credentials",),
     ),
-    Scenario("unresolvable", "dns", lambda cluster: f"unknown-{cluster.id}.test:5000/team/app:1.0"),
-    Scenario("refused", "connection", lambda cluster: f"{cluster.registries['open'].host}:9/team/app:1.0"),
-    Scenario("plain-http", "http-https-mismatch", lambda cluster: f"{cluster.plain_address}/team/app:1.0"),
-    Scenario("private-ca", "tls-untrusted", _in("tls", "team/app:1.0")),
-    Scenario("upper-case", "invalid-name", _in("open", "Team/app:1.0"), summary="lower case"),
-    Scenario("never", "never-pull", _in("open", "team/app:1.0.1"), policy="Never", summary="policy Never"),
+    Scenario("unresolvable", "dns", _as_written(f"{NOWHERE}:5000/team/app:1.0"), anywhere=True),
+    Scenario("refused", "connection", _as_written("127.0.0.1:9/team/app:1.0"), anywhere=True),
+    Scenario("plain-http", "http-https-mismatch", lambda cluster: f"{_own(cluster).plain_address}/team/app:1.0"),
+    Scenario("private-ca", "tls-untrusted", _in("tls", "team/multi:1.0")),
+    Scenario("upper-case", "invalid-name", _as_written("docker.io/Team/app:1.0"), summary="lower case", anywhere=True),
+    Scenario(
+        "never",
+        "never-pull",
+        _as_written(f"{NOWHERE}/team/never:1.0"),
+        policy="Never",
+        summary="policy Never",
+        anywhere=True,
+    ),
     Scenario("platform", "platform-mismatch", _in("open", "team/arm:1.0"), summary="linux/amd64"),
 )

@@ -68,6 +68,16 @@ def test_pod_older_than_its_account_s_list(kubectl: Kubectl, cluster: Cluster, p
     wait_for(lambda: check(kubectl, "web")["verdict"] == "pullable", "the new pod to pull", every=1)
 
 
+def test_bare_pod_older_than_its_account_s_list(kubectl: Kubectl, cluster: Cluster, private: str) -> None:
+    kubectl.apply(make_pod("bare", private), make_secret("good", cluster.registries["htpasswd"]))
+    assert refused(kubectl, "bare")[0]["cause"] == "no-credentials"
+    patch_account(kubectl, "good")
+    first = check(kubectl, "bare")["pulls"][0]["findings"][0]
+    assert first["cause"] == "stale-pod"
+    shell(kubectl.env | {"COMMAND": "\n".join(first["fix"])})
+    wait_for(lambda: check(kubectl, "bare")["verdict"] == "pullable", "the new pod to pull", every=1)
+
+
 def test_account_s_list_replaced_by_a_patch(kubectl: Kubectl, cluster: Cluster, private: str) -> None:
     registry = cluster.registries["htpasswd"]
     kubectl.apply(make_secret("first", registry), make_secret("second", cluster.registries["token"]))

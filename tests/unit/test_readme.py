@@ -1,0 +1,60 @@
+"""README, help and the demo say the same."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from pullcheck.main import check
+from pullcheck.usage import HELP
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```\n(.*?)^```$", README, re.S | re.M)
+
+
+def test_demo_is_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    assert check(["-f", "examples/domain1-evidence.json", "--offline"], out, err) == 1
+    assert err.getvalue() == ""
+    out.flush()
+    shown = out.buffer.getvalue().decode()
+    assert blocks()[0] == "$ kubectl pullcheck domain1\n" + shown
+
+
+def test_options_of_the_readme_are_those_of_the_help() -> None:
+    options = HELP.split("Options:\n", 1)[1].split("\n\n", 1)[0]
+    assert blocks()[1] == options + "\n"
+
+
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("    kubectl pullcheck")])
+def test_examples_of_the_readme_parse(line: str) -> None:
+    from pullcheck.options import parse
+
+    words = line.split("#")[0].split()[2:]
+    if "--help" not in words:
+        parse(words)
+
+
+@pytest.mark.parametrize("line", re.findall(r"kubectl pullcheck .*", HELP.split("Examples:")[1].split("Options:")[0]))
+def test_examples_of_the_help_parse(line: str) -> None:
+    from pullcheck.options import parse
+
+    parse(line.split()[2:])
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_targets_that_the_readme_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"\bmake ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert re.search(rf"^{target}:", makefile, re.M), target
