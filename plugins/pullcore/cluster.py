@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any, Optional
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -37,6 +39,9 @@ from pullcore.overlap import WORKERS, started
 
 PAGE = 500
 ERROR_BODY = 64 * 1024
+HEAD = 8 * 1024
+# The beginning of a list as the API server writes it, up to the token of the next page.
+TOKEN = re.compile(rb'\{"kind":"\w+","apiVersion":"[^"]*","metadata":\{(?:"\w+":"?[^",{}]*"?,)*"continue":"([\w=-]+)"')
 LOG_REQUESTS = 6  # kubectl's -v level for one line per request
 PATIENCE = 5  # how often a request is repeated when the server says "too many requests"
 LONGEST_PAUSE = 10.0
@@ -140,10 +145,10 @@ class Cluster:
         query = {"limit": PAGE, **query}
         given: set[str] = set()
         expired = 0
-        waiting = started(lambda: self.get(path, accept=accept, **query))
+        waiting = started(partial(self._content, "GET", path, {**query}, accept=accept))
         while True:
             try:
-                page = waiting.result()
+                content = waiting.result()
             except Gone as error:
                 expired += 1
                 if not query.get("continue") or expired > PATIENCE:
@@ -151,11 +156,16 @@ class Cluster:
                 query["continue"] = _continue(error.body)
                 if not query["continue"]:
                     query["limit"] = None  # the whole list at once cannot expire again
-                waiting = started(lambda: self.get(path, accept=accept, **query))
+                waiting = started(partial(self._content, "GET", path, {**query}, accept=accept))
                 continue
-            query["continue"] = _continue(page)
+            # The token stands before the objects: the server makes the next page while this one is parsed.
+            head = TOKEN.match(content, 0, HEAD)
+            page = {} if head else self._document(content)
+            query["continue"] = head[1].decode() if head else _continue(page)
             if query["continue"]:
-                waiting = started(lambda: self.get(path, accept=accept, **query))
+                waiting = started(partial(self._content, "GET", path, {**query}, accept=accept))
+            page = page or self._document(content)
+            del content
             found = [item for item in page.get("items") or () if isinstance(item, dict)]
             yield [item for item in found if _uid(item) not in given]
             given.update(uid for uid in map(_uid, found) if uid)
@@ -182,6 +192,18 @@ class Cluster:
         turned away for being busy (429), and once what it refused (401) if a plugin or a token file may have better
         credentials by now. Raises ApiError or Unreachable.
         """
+        return self._document(self._content(method, path, query, body, content_type, accept))
+
+    def _content(
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, Any]] = None,
+        body: Optional[object] = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> bytes:
+        """What `request` gets, not parsed yet."""
         url = self.server + path
         given = [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in (query or {}).items()]
         if any(value is not None for _, value in given):
@@ -206,7 +228,7 @@ class Cluster:
                 seconds = error.details.get("retryAfterSeconds")
                 time.sleep(min(max(seconds if isinstance(seconds, (int, float)) else 1, 0.1), LONGEST_PAUSE))
 
-    def _exchange(self, session: _Session, method: str, url: str, body: Optional[bytes], more: Mapping[str, str]) -> Object:
+    def _exchange(self, session: _Session, method: str, url: str, body: Optional[bytes], more: Mapping[str, str]) -> bytes:
         import urllib3
 
         headers = urllib3.HTTPHeaderDict(session.headers)
@@ -244,9 +266,12 @@ class Cluster:
             self._log(f"{method} {url} {response.status} {one_line(response.reason, 40)} in {took:.0f} milliseconds")
         for header in response.headers.getlist("Warning"):
             self._pass_on(header)
-        document = _parsed(content)
         if response.status >= 300:
-            raise refusal(response.status, document, content, response.headers.get("Retry-After"))
+            raise refusal(response.status, _parsed(content), content, response.headers.get("Retry-After"))
+        return content
+
+    def _document(self, content: bytes) -> Object:
+        document = _parsed(content)
         if not isinstance(document, dict):
             begin = one_line(content[:400].decode(errors="replace"), 150)
             raise Unreachable(f"error: {self.server} does not answer like a Kubernetes API server: {begin or 'nothing'}")

@@ -13,7 +13,7 @@ from pullcore.evidence import Evidence, NotChecked
 from pullcore.findings import OBJECT_RULES, SIDE_RULES
 from pullcore.fixes import Commands
 from pullcore.keyring import LookUp, look_up
-from pullcore.pull import Object, Pull, Target
+from pullcore.pull import Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.refusals import refusals
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
@@ -61,7 +61,7 @@ def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
 
 
 def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
-    said = _words(pull, evidence)
+    said = _words(pull, index, evidence)
     try:
         reference = parse(pull.image)
     except InvalidReference as error:
@@ -75,13 +75,13 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
     return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, case.node_sources)
 
 
-def _words(pull: Pull, evidence: Evidence) -> tuple[Said, ...]:
+def _words(pull: Pull, index: Index, evidence: Evidence) -> tuple[Said, ...]:
     """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries."""
     pods = {pod["metadata"].get("uid"): pod for pod in evidence.pods if pod["metadata"].get("uid")}
     said = []
     for use in pull.containers:
         pod = pods.get(use.pod_uid)
-        if pod and (word := kubelet.word(use, pod, pull.image, _events_of(pod, evidence), evidence.observed_at)):
+        if pod and (word := kubelet.word(use, pod, pull.image, index.events.get(use.pod_uid, []), evidence.observed_at)):
             said.append(Said(use, word))
     if not said:
         for domain in (value for value in evidence.objects if value["kind"] == "Domain"):
@@ -93,11 +93,6 @@ def _words(pull: Pull, evidence: Evidence) -> tuple[Said, ...]:
             if spoken and spoken.image == pull.image:
                 said.append(Said(None, spoken.word))
     return tuple(said)
-
-
-def _events_of(pod: Object, evidence: Evidence) -> list[Object]:
-    uid = pod["metadata"].get("uid")
-    return [event for event in evidence.events if event.get("involvedObject", {}).get("uid") == uid]
 
 
 def _invalid_name(pull: Pull, error: InvalidReference, said: Sequence[Said], commands: Commands) -> Finding:

@@ -217,8 +217,8 @@ def rewritten_image(case: Case) -> Optional[Finding]:
     """The pod's image is not its template's: a webhook changed it on the way, so editing the template may not help."""
     for pod in case.evidence.pods:
         mine = {use.container for use in case.pull.containers if use.pod_uid and use.pod_uid == pod["metadata"].get("uid")}
-        template = case.index.nearest_template(pod)
-        if not mine or not template or template["kind"] not in TEMPLATED:
+        template = case.index.nearest_template(pod) if mine else None
+        if not template or template["kind"] not in TEMPLATED:
             continue
         for ask in asks_of(template):
             if ask.container in mine and ask.image != case.pull.image:

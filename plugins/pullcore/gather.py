@@ -52,6 +52,7 @@ class Gathering:
     behind: Sequence[Store]
     complete: bool
     not_checked: dict[str, NotChecked] = field(default_factory=dict)
+    census: Optional[Census] = None
 
     def evidence(self, now: datetime) -> Evidence:
         """Raises CommandError for a target that does not exist, and ApiError where not even the pods can be read."""
@@ -125,7 +126,7 @@ class Gathering:
 
     def _waiting(self) -> Evidence:
         namespace = None if self.request.all_namespaces else self.request.namespace
-        census = Census()
+        self.census = census = Census()
 
         def domains() -> list[Object]:
             if self.request.selector:
@@ -239,14 +240,14 @@ class Gathering:
         wanting = [pull for pull in asked if not _is_served(pull, evidence)]
         namespaces = sorted({pull.namespace for pull in wanting})
         secrets = dict(evidence.secrets)
-        for namespace in namespaces:
-            for store in self.behind:
-                for facts in _quietly(partial(store.pull_secrets, namespace)) or []:
-                    secrets.setdefault((facts.namespace, facts.name), facts)
+        places = [(store, namespace) for namespace in namespaces for store in self.behind]
+        for found in overlapped(lambda place: _quietly(partial(place[0].pull_secrets, place[1])), places):
+            for facts in found or []:
+                secrets.setdefault((facts.namespace, facts.name), facts)
         missing = sorted({name for (namespace, name), facts in evidence.secrets.items() if facts is None})
-        elsewhere = {name: self._elsewhere(name) for name in missing}
+        elsewhere = dict(zip(missing, overlapped(self._elsewhere, missing)))
         accounts = sorted({(pull.namespace, pull.service_account) for pull in wanting})
-        earlier = {account: self._lists_of_pods(account) for account in accounts}
+        earlier = dict(zip(accounts, overlapped(self._lists_of_pods, accounts)))
         return replace(
             evidence,
             secrets=secrets,
@@ -259,6 +260,8 @@ class Gathering:
         return tuple(sorted({namespace for namespaces in found for namespace in namespaces}))
 
     def _lists_of_pods(self, account: Name) -> tuple[tuple[str, ...], ...]:
+        if self.census and not self.request.selector:  # every pod has been seen
+            return tuple(sorted(self.census.lists.get(account, ())))
         fields = f"spec.serviceAccountName={account[1]}"
         pods = _quietly(lambda: list(self.objects.select(KINDS["Pod"], account[0], fields=fields))) or []
         return tuple(sorted({secret_names(pod.get("spec", {})) for pod in pods if pod["metadata"].get("uid")}))
@@ -286,12 +289,17 @@ UNREAD = object()
 
 
 class Census:
-    """Looks at every raw pod of a scan once: which wait, and which registries serve pods that have no pull secret."""
+    """Looks at every raw pod of a scan once: which wait, which lists of pull secrets the pods of each service account have,
+    and which registries serve pods that have none."""
 
     def __init__(self) -> None:
         self.images: set[str] = set()
+        self.lists: dict[Name, set[tuple[str, ...]]] = {}
 
     def wanted(self, pod: Object) -> bool:
+        spec = pod.get("spec") or {}
+        listed = tuple(one["name"] for one in spec.get("imagePullSecrets") or () if one.get("name"))
+        self.lists.setdefault((pod["metadata"]["namespace"], service_account_of(spec)), set()).add(listed)
         if _waits(pod):
             return True
         if not pod.get("spec", {}).get("imagePullSecrets"):
@@ -358,7 +366,12 @@ def _registry(image: str) -> str:
 def _with_images_of(names: set[str], node: Object) -> Object:
     """A node with only the images of these repositories; thousands of names per node are of no use to anybody."""
     images = node.get("status", {}).get("images", [])
-    kept = [image for image in images if any(image_name(str(one)) in names for one in image.get("names", []))]
+    ends = tuple({name.rpartition("/")[2] for name in names})  # cheaper to look for than names are to parse
+
+    def wanted(listed: str) -> bool:
+        return any(end in listed for end in ends) and image_name(listed) in names
+
+    kept = [image for image in images if any(wanted(str(one)) for one in image.get("names", []))]
     return {**node, "status": {**node.get("status", {}), "images": kept}}
 
 

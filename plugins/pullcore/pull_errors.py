@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from pullcore.pull_rules import LAST, REFUSED, RULES, Rule
@@ -126,6 +127,7 @@ _LONGEST = 160
 _READ = 6_000  # characters; messages are somebody else's
 
 
+@lru_cache(maxsize=1024)  # the same few refusals stand in many pods and events
 def classify(text: str, reason: str | None = None) -> Classification:
     """The cause that a waiting message or event message tells.
 

@@ -71,6 +71,10 @@ class Index:
 
     def __init__(self, evidence: Evidence) -> None:
         self.by_target = {target_of(value): value for value in (*evidence.objects, *evidence.pods)}
+        self.chains: dict[Target, list[Target]] = {}
+        self.events: dict[str, list[Object]] = {}  # by the uid of what they are about
+        for event in evidence.events:
+            self.events.setdefault(event.get("involvedObject", {}).get("uid") or "", []).append(event)
         self.clusters = [value for value in evidence.objects if value.get("kind") == "Cluster"]
         self.domains = {
             (domain["metadata"].get("namespace", ""), domain_uid(domain)): domain
@@ -80,7 +84,10 @@ class Index:
 
     def owners(self, pod: Object) -> list[Target]:
         """What controls the pod, nearest first: its ReplicaSet, then its Deployment; its Job, then its Domain."""
-        chain: list[Target] = []
+        own = target_of(pod)
+        if own in self.chains:
+            return self.chains[own]
+        chain = self.chains[own] = []
         owner = controller_of(pod)
         while owner and owner not in chain and len(chain) < 5:
             chain.append(owner)
