@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
 from pullcore.kinds import KINDS
-from pullcore.pull import Target
+from pullcore.pull import Pull, Target
 from pullcore.terminal import Style, clean, table, wrapped
 from pullcore.times import age
 from pullcore.workload import waits_for_image
@@ -61,7 +61,7 @@ def _row(one: Diagnosis, report: Report, *, wide: bool, namespaces: bool) -> lis
         one.findings[0].cause if one.findings else "",
         f"{waiting}/{len(pull.containers)}",
         age(report.evidence.observed_at - min(since)) if since else "<unknown>",
-        pull.asker.ref,
+        _askers(pull),
     ]
     if wide:
         nodes = sorted({use.node for use in pull.containers if use.node})
@@ -70,9 +70,18 @@ def _row(one: Diagnosis, report: Report, *, wide: bool, namespaces: bool) -> lis
     return row
 
 
+def _askers(pull: Pull) -> str:
+    more = len(pull.askers) - 1
+    return pull.asker.ref + (f" and {more} more" if more else "")
+
+
 def names(report: Report) -> str:
     """The objects with an image that is not pullable, as kubectl's `-o name` writes them."""
-    found = dict.fromkeys(_full_name(one.pull.asker) for one in report.pulls if one.verdict != PULLABLE)
+    found: dict[str, None] = {}
+    for one in report.pulls:
+        if one.verdict != PULLABLE:
+            refused = [said.use.asker for said in one.said if said.use and said.use.asker]
+            found.update(dict.fromkeys(map(_full_name, refused or one.pull.askers)))
     return "".join(f"{clean(name)}\n" for name in found)
 
 

@@ -1,4 +1,4 @@
-"""One Pull with everything that bears on it: what the rules in `findings` look at."""
+"""One Pull with everything that bears on it: what the rules in `findings` and `refusals` look at."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from pullcore.kubelet import KubeletWord
 from pullcore.podspec import secret_names
 from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
-from pullcore.workload import Index, admitted, waits_for_image
+from pullcore.workload import TEMPLATED, Index, asks_of, waits_for_image
 
 # Registries for which nodes commonly hold credentials of their own (kubelet credential providers of the clouds).
 CLOUD_REGISTRY = re.compile(
     r"\d+\.dkr\.ecr(-fips)?\.[^.]+\.(amazonaws\.com(\.cn)?|on\.aws)|([^.]+\.)?gcr\.io|[^.]+\.pkg\.dev"
     r"|[^.]+\.azurecr\.(io|cn|us)|([^.]+\.)?ocir\.io|ocir\.[^.]+\.oci\.oraclecloud\.com"
+)
+# Registries whose images most often need no credentials.
+PUBLIC_REGISTRIES = frozenset(
+    "docker.io ghcr.io quay.io registry.k8s.io k8s.gcr.io mcr.microsoft.com public.ecr.aws "
+    "container-registry.oracle.com".split()
+)
+# Waiting reasons of a container whose image was there.
+AFTER_THE_PULL = frozenset(
+    "CrashLoopBackOff CreateContainerConfigError CreateContainerError RunContainerError StartError PreStartHookError "
+    "PostStartHookError".split()
 )
 
 
@@ -37,14 +47,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Said:
-    """What the kubelet says about one container; about none when a Domain's condition carries its words."""
+    """What the kubelet says about one container (about none when a Domain's condition carries its words), and the class of
+    that error, settled with what else is known."""
 
     use: Optional[ContainerUse]
     word: KubeletWord
+    cause: str
 
     @property
     def about_sandbox(self) -> bool:
-        """It is the image of the pod's sandbox that can't be had, the node's own: no secret or name of the pod explains it."""
+        """It is the image of the pod's sandbox that can't be had, the node's own: nothing of the pod explains it."""
         return self.word.detail.startswith("pod sandbox: ")
 
 
@@ -56,6 +68,7 @@ class NodeView:
     name: str
     present: Optional[bool]
     platform: Optional[str]
+    kubelet: Optional[str] = None  # its version
 
 
 @dataclass(frozen=True)
@@ -80,96 +93,118 @@ class Case:
 
     @property
     def refused(self) -> set[str]:
-        """The kubelet's classes of error for this Pull's own image."""
-        return {one.word.cause for one in self.said if not one.about_sandbox}
+        """The classes of error that the kubelet reports for this Pull's own image."""
+        return {one.cause for one in self.said if not one.about_sandbox}
+
+    @property
+    def offers(self) -> bool:
+        """Whether a real credential is offered, or might be: one that could not be read may be the right one."""
+        return bool(self.lookup.unread) or any(not one.empty for one in self.lookup.attempts)
 
     @property
     def known(self) -> dict[str, Optional[SecretFacts]]:
         """The namespace's secrets by name, as far as they were read."""
-        return secrets_of(self.pull.namespace, self.evidence)
+        return self.index.secrets.get(self.pull.namespace, {})
 
     @property
-    def account(self) -> Optional[Object]:
-        return self.evidence.service_accounts.get((self.pull.namespace, self.pull.service_account))
+    def account(self) -> Target:
+        return Target("ServiceAccount", self.pull.namespace, self.pull.service_account)
+
+    @property
+    def account_known(self) -> bool:
+        return (self.pull.namespace, self.pull.service_account) in self.evidence.service_accounts
 
     @property
     def account_secrets(self) -> tuple[str, ...]:
-        return secret_names(self.account or {})
+        account = self.evidence.service_accounts.get((self.pull.namespace, self.pull.service_account))
+        return secret_names(account or {})
 
     @property
-    def asker(self) -> Target:
-        return self.pull.asker
+    def pods(self) -> list[Object]:
+        """The pods of this Pull."""
+        uids = dict.fromkeys(use.pod_uid for use in self.pull.containers)
+        return [self.index.pods[uid] for uid in uids if uid in self.index.pods]
+
+    @property
+    def waiting_pods(self) -> list[Object]:
+        uids = {use.pod_uid for use in self.pull.containers if waits_for_image(use)}
+        return [pod for pod in self.pods if pod["metadata"].get("uid") in uids]
+
+    @property
+    def node_sources(self) -> str:
+        """Whether nodes may hold credentials of their own for this registry: "possible" or "unlikely"."""
+        return node_sources(self.reference.registry, self.evidence)
 
     def offered(self, names: Iterable[str]) -> LookUp:
         """What the kubelet would offer for this image to a pod that lists `names`."""
         return look_up(self.reference, tuple(names), self.known)
 
+    def serves(self, name: str) -> bool:
+        """Whether a secret has a credential for this image."""
+        return any(not one.empty for one in self.offered((name,)).attempts)
+
+    def own_list(self, asker: Target) -> tuple[str, ...]:
+        """The list that an asker writes into its pods; empty where they get their service account's."""
+        value = self.index.by_target.get(asker)
+        if value and (asker.kind in TEMPLATED or asker.kind == "Domain"):
+            asks = asks_of(value, self.index.clusters)
+            return asks[0].secrets if asks else ()
+        # A pod that lists what its account lists was most likely given it.
+        return () if self.pull.secrets == self.account_secrets else self.pull.secrets
+
     def lists_of_today(self) -> set[tuple[str, ...]]:
         """The lists that pods of this Pull would be given if they were made now; empty where that can't be known."""
         lists: set[tuple[str, ...]] = set()
-        account_known = (self.pull.namespace, self.pull.service_account) in self.evidence.service_accounts
-        uids = {use.pod_uid for use in self.pull.containers if use.pod_uid}
-        for pod in self.evidence.pods:
-            if pod["metadata"].get("uid") not in uids:
-                continue
-            if asks := self.index.template_asks(pod):
-                if asks[0].secrets or account_known:
-                    lists.add(admitted(asks[0], self.pull.namespace, self.evidence.service_accounts))
-            elif not self.pull.secrets and account_known:  # a list that a bare pod has may be its own
-                lists.add(self.account_secrets)
+        for pod in self.pods:
+            asks = self.index.template_asks(pod)
+            own = asks[0].secrets if asks else ()
+            # A list that a bare pod has may be its own.
+            if own or (self.account_known and (asks or not self.pull.secrets)):
+                lists.add(own or self.account_secrets)
         return lists
 
-    @property
-    def node_sources(self) -> str:
-        """Whether nodes may hold credentials of their own for this registry: "possible" or "unlikely"."""
-        registry = self.reference.registry
-        possible = CLOUD_REGISTRY.fullmatch(registry) or registry in self.evidence.anonymous_registries
-        return "possible" if possible else "unlikely"
 
-    @property
-    def asking_pods(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(use.pod for use in self.pull.containers if waits_for_image(use)))
+def node_sources(registry: str, evidence: Evidence) -> str:
+    possible = CLOUD_REGISTRY.fullmatch(registry) or registry in evidence.anonymous_registries
+    return "possible" if possible else "unlikely"
 
 
 def was_pulled(use: ContainerUse) -> bool:
-    """Whether a container's state shows that its image was there: it ran, or waits for something after the pull."""
-    if use.state in ("running", "terminated"):
-        return True
-    return use.state == "waiting" and use.reason in (
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "StartError",
-        "PreStartHookError",
-        "PostStartHookError",
-    )
+    """Whether a container's state shows that its image was there: it ran, or waits for something after the pull. A pod that
+    was killed before its containers started shows them terminated with ContainerStatusUnknown."""
+    if use.state == "terminated":
+        return use.reason != "ContainerStatusUnknown"
+    return use.state == "running" or (use.state == "waiting" and use.reason in AFTER_THE_PULL)
 
 
-def secrets_of(namespace: str, evidence: Evidence) -> dict[str, Optional[SecretFacts]]:
-    return {name: facts for (place, name), facts in evidence.secrets.items() if place == namespace}
-
-
-def node_views(image: str, said: Iterable[Said], evidence: Evidence) -> tuple[NodeView, ...]:
+def node_views(
+    image: str, words: Iterable[tuple[Optional[ContainerUse], KubeletWord]], evidence: Evidence
+) -> tuple[NodeView, ...]:
     """What the nodes' status, and the kubelet's own word, tell about the image on each node."""
     try:
-        wanted = str(parse(image))
+        wanted = _version(parse(image))
     except InvalidReference:
         return ()
-    absent = {one.use.node for one in said if one.use and one.word.cause == "never-pull"}
+    absent = {use.node for use, word in words if use and word.cause == "never-pull"}
     views = []
     for node in evidence.nodes or ():
         status = node.get("status", {})
         info = status.get("nodeInfo", {})
-        listed = any(_same(wanted, str(name)) for one in status.get("images", []) for name in one.get("names", []))
+        listed = any(_is_listed(wanted, str(name)) for one in status.get("images", []) for name in one.get("names", []))
         platform = "/".join(filter(None, (info.get("operatingSystem"), info.get("architecture")))) or None
         name = node.get("metadata", {}).get("name", "")
-        views.append(NodeView(name, True if listed else False if name in absent else None, platform))
+        present = True if listed else False if name in absent else None
+        views.append(NodeView(name, present, platform, info.get("kubeletVersion")))
     return tuple(views)
 
 
-def _same(wanted: str, listed: str) -> bool:
+def _version(reference: Reference) -> str:
+    """The name and the digest, or the tag where there is none: a runtime lists an image under each, never under both."""
+    return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"
+
+
+def _is_listed(wanted: str, listed: str) -> bool:
     try:
-        return str(parse(listed)) == wanted
+        return _version(parse(listed)) == wanted
     except InvalidReference:
         return False

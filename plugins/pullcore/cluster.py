@@ -427,7 +427,6 @@ def _uid(item: Object) -> Optional[str]:
     return str(found) if found else None
 
 
-
 @contextmanager
 def _no_package_init(*names: str) -> Iterator[None]:
     """Lets modules of a package be imported without its `__init__`, which would import all of it.

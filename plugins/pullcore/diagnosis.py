@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore import kubelet
-from pullcore.case import Case, Finding, NodeView, Said, node_views, secrets_of
+from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
 from pullcore.findings import OBJECT_RULES, SIDE_RULES
 from pullcore.fixes import Commands
 from pullcore.keyring import LookUp, look_up
-from pullcore.pull import Pull, Target
+from pullcore.kubelet import KubeletWord
+from pullcore.pull import ContainerUse, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
-from pullcore.refusals import refusals
+from pullcore.refusals import refusals, settle
+from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
 
 PULLABLE, BLOCKED, UNKNOWN = "pullable", "blocked", "unknown"
+SECRET_FAULTS = frozenset(("secret-missing", "secret-ignored", "key-mismatch"))
 
 
 @dataclass(frozen=True)
@@ -53,46 +56,51 @@ def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
     explained = [_explain(pull, index, evidence, tuple(context)) for pull in pulls(evidence)]
     if evidence.waiting_only:
         explained = [one for one in explained if one.said or (one.verdict == BLOCKED and one.pull.live)]
-    verdicts = {one.verdict for one in explained}
-    verdict = BLOCKED if BLOCKED in verdicts else UNKNOWN if UNKNOWN in verdicts else PULLABLE
     explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
     notes = (*evidence.notes, *_notes(evidence, explained))
-    return Report(verdict, evidence.targets, tuple(explained), notes, evidence.not_checked, evidence)
+    return Report(worst(explained), evidence.targets, tuple(explained), notes, evidence.not_checked, evidence)
+
+
+def worst(explained: Sequence[Diagnosis]) -> str:
+    """The verdict of several Pulls: that of the worst."""
+    verdicts = {one.verdict for one in explained}
+    return BLOCKED if BLOCKED in verdicts else UNKNOWN if UNKNOWN in verdicts else PULLABLE
 
 
 def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
-    said = _words(pull, index, evidence)
+    words = _words(pull, index, evidence)
+    commands = Commands(pull.namespace, context)
     try:
         reference = parse(pull.image)
     except InvalidReference as error:
-        return Diagnosis(
-            pull, BLOCKED, (_invalid_name(pull, error, said, Commands(pull.namespace, context)),), said=said
-        )
-    lookup = look_up(reference, pull.secrets, secrets_of(pull.namespace, evidence))
-    nodes = node_views(pull.image, said, evidence)
-    case = Case(pull, reference, said, lookup, nodes, evidence, index, Commands(pull.namespace, context))
+        said = tuple(Said(use, word, word.cause) for use, word in words)
+        return Diagnosis(pull, BLOCKED, (_invalid_name(pull, error, said, commands),), said=said)
+    lookup = look_up(reference, pull.secrets, index.secrets.get(pull.namespace, {}))
+    nodes = node_views(pull.image, words, evidence)
+    sources = node_sources(reference.registry, evidence)
+    said = tuple(settle(use, word, reference, lookup, nodes, sources) for use, word in words)
+    case = Case(pull, reference, said, lookup, nodes, evidence, index, commands)
     findings = _findings(case)
-    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, case.node_sources)
+    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources)
 
 
-def _words(pull: Pull, index: Index, evidence: Evidence) -> tuple[Said, ...]:
+def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
     """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries."""
-    pods = {pod["metadata"].get("uid"): pod for pod in evidence.pods if pod["metadata"].get("uid")}
-    said = []
+    said: list[tuple[Optional[ContainerUse], KubeletWord]] = []
     for use in pull.containers:
-        pod = pods.get(use.pod_uid)
-        if pod and (word := kubelet.word(use, pod, pull.image, index.events.get(use.pod_uid, []), evidence.observed_at)):
-            said.append(Said(use, word))
-    if not said:
-        for domain in (value for value in evidence.objects if value["kind"] == "Domain"):
-            if target_of(domain).namespace != pull.namespace or not any(
-                source.target == target_of(domain) for source in pull.sources
-            ):
-                continue
-            spoken = kubelet.domain_word(domain, list(evidence.events), evidence.observed_at)
-            if spoken and spoken.image == pull.image:
-                said.append(Said(None, spoken.word))
-    return tuple(said)
+        pod = index.pods.get(use.pod_uid)
+        events = index.events.get(use.pod_uid, [])
+        if pod and (word := kubelet.word(use, pod, pull.image, events, evidence.observed_at)):
+            said.append((use, word))
+    if said:
+        return said
+    for target in dict.fromkeys(source.target for source in pull.sources if source.target.kind == "Domain"):
+        domain = index.by_target.get(target)
+        spoken = kubelet.domain_word(domain, list(evidence.events), evidence.observed_at) if domain else None
+        # v8 says it of the introspector's container without naming an image: that one runs the Domain's own.
+        if domain and spoken and (spoken.image or own_image(domain)) == pull.image:
+            return [(None, spoken.word)]
+    return said
 
 
 def _invalid_name(pull: Pull, error: InvalidReference, said: Sequence[Said], commands: Commands) -> Finding:
@@ -124,21 +132,20 @@ def _findings(case: Case) -> tuple[Finding, ...]:
 
 
 def _verdict(case: Case, findings: Sequence[Finding]) -> str:
-    """The kubelet's refusal blocks; so does what the objects prove against a pull that nobody has tried. A pull that was
-    not tried, and whose secrets could not be read, can't be judged."""
+    """The kubelet's refusal blocks; so does what the objects prove against a pull that nobody has tried. A pull that was not
+    tried can't be judged where its secrets could not be read, or where they are at fault and nodes may have their own."""
     if case.failing or any(finding.severity == "error" for finding in findings):
         return BLOCKED
-    refused = [
-        one for one in case.evidence.not_checked if not one.excused and one.what == f"secrets in {case.pull.namespace}"
-    ]
-    if case.untried and case.lookup.unread and refused:
+    refused = any(not one.excused and one.what == f"secrets in {case.pull.namespace}" for one in case.evidence.not_checked)
+    doubtful = case.node_sources == "possible" and any(finding.cause in SECRET_FAULTS for finding in findings)
+    if case.untried and not case.lookup.attempts and ((case.lookup.unread and refused) or doubtful):
         return UNKNOWN
     return PULLABLE
 
 
 def _notes(evidence: Evidence, explained: Sequence[Diagnosis]) -> list[str]:
     """An info line for each target without pods: what is said of it comes from its spec."""
-    with_pods = {one.pull.asker for one in explained if one.pull.live}
+    with_pods = {use.asker for one in explained for use in one.pull.containers}
     notes = []
     for value in evidence.objects:
         target = target_of(value)

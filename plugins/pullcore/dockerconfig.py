@@ -56,6 +56,7 @@ class SecretFacts:
     ignored: one line, why the kubelet passes over the secret silently, and ignored_kind: `type`, `data-key`, `empty`
     or `no-entries`. malformed: the kubelet's error, in its words; it stops every pull of the pods that name the secret.
     problem: the same for people, with the entry that has the fault. ignored_fields: as in Entry, of the whole file.
+    changed_at: when it was last written, as far as the API server tells (RFC 3339).
     """
 
     namespace: str
@@ -67,6 +68,7 @@ class SecretFacts:
     malformed: str | None = None
     problem: str | None = None
     ignored_fields: tuple[str, ...] = ()
+    changed_at: str | None = None
 
 
 class Credentials:
@@ -107,7 +109,8 @@ def read_secret(secret: Mapping[str, Any], vault: Credentials) -> SecretFacts:
     metadata = secret.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     kind = str(secret.get("type") or "Opaque")
-    facts = SecretFacts(str(metadata.get("namespace") or ""), str(metadata.get("name") or ""), kind)
+    name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
+    facts = SecretFacts(namespace, name, kind, changed_at=_changed_at(metadata))
     data_key = _DATA_KEYS.get(kind)
     if data_key is None:
         reason = f"its type is {quoted(kind)}, the kubelet reads only {DOCKERCONFIGJSON} and {DOCKERCFG}"
@@ -124,6 +127,14 @@ def read_secret(secret: Mapping[str, Any], vault: Credentials) -> SecretFacts:
     facts = replace(facts, entries=entries, ignored_fields=fields)
     useless = _no_entries(raw, data_key, fields) if not entries else _config_in_dockercfg(entries, data_key)
     return replace(facts, ignored=useless, ignored_kind="no-entries") if useless else facts
+
+
+def _changed_at(metadata: Mapping[str, Any]) -> str | None:
+    """The newest time in the managed fields; where they are not kept, when it was made."""
+    managed = metadata.get("managedFields")
+    times = [one.get("time") for one in managed if isinstance(one, Mapping)] if isinstance(managed, list) else []
+    written = [time for time in (*times, metadata.get("creationTimestamp")) if isinstance(time, str)]
+    return max(written, default=None)
 
 
 class _Malformed(Exception):

@@ -1,4 +1,4 @@
-"""The rules: what the objects and the kubelet's words prove about a Pull. One function a cause, named for it.
+"""The rules: what the objects prove about a Pull. One function a cause, named for it.
 
 Each takes a Case and gives a Finding, or None where it does not apply. Whether a fault of the objects is an error or only a
 warning is decided in one place, `weight`.
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from pullcore.case import Case, Finding
+from pullcore.case import PUBLIC_REGISTRIES, Case, Finding
 from pullcore.fixes import server_key
 from pullcore.kubelet import is_aborted
-from pullcore.refusals import NOT_SAID
-from pullcore.remedies import list_holder, recreate
+from pullcore.refusals import AUTHENTICATION, NOT_SAID
+from pullcore.remedies import attach, recreate, set_policy
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
-# What a registry says when credentials are missing, wrong or too weak: faults of secrets explain these.
-AUTHENTICATION = frozenset(("no-credentials", "bad-credentials", "expired-credentials", "forbidden", "denied-or-missing"))
 # The registry could not be used, whatever the credentials: a copy on the node would have helped.
 REGISTRY_NEEDED = AUTHENTICATION | frozenset(
     "image-not-found repository-not-found dns connection timeout tls-untrusted tls-other http-https-mismatch proxy "
@@ -27,11 +25,15 @@ REGISTRY_NEEDED = AUTHENTICATION | frozenset(
 
 
 def weight(case: Case) -> str:
-    """How much a fault of the pull secrets weighs: an error where it explains the kubelet's refusal, or where nobody has
-    tried yet and no other credential stands in; else a warning, for the pull works or fails for another reason."""
-    if case.lookup.attempts:
+    """How much a fault of the pull secrets weighs. An error where it explains the kubelet's refusal, and, where nobody has
+    tried yet or the kubelet does not say what failed, for a registry that most likely wants credentials. A warning where
+    another credential is offered, or may be, and where the pull works or fails for another reason."""
+    if case.offers:
         return "warning"
-    return "error" if _explained(case) or case.untried else "warning"
+    if case.refused & AUTHENTICATION:
+        return "error"
+    wanted = case.reference.registry not in PUBLIC_REGISTRIES and case.node_sources == "unlikely"
+    return "error" if wanted and (case.untried or case.refused & NOT_SAID) else "warning"
 
 
 # Faults of the objects, most specific first
@@ -42,7 +44,7 @@ def secret_malformed(case: Case) -> Optional[Finding]:
     if not case.lookup.blocked:
         return None
     bad = [facts for name in case.pull.secrets if (facts := case.known.get(name)) and facts.malformed]
-    names = ", ".join(facts.name for facts in bad)
+    names = _list(tuple(facts.name for facts in bad))
     says_so = case.refused & {"secret-malformed", *NOT_SAID}
     return Finding(
         "secret-malformed",
@@ -56,21 +58,20 @@ def secret_malformed(case: Case) -> Optional[Finding]:
 def stale_pod(case: Case) -> Optional[Finding]:
     """A pod keeps the list that it was made with; changes of its template or service account reach only new pods."""
     others = case.lists_of_today() - {case.pull.secrets}
-    if not others or not case.pull.live:
+    if not others:
         return None
     today = sorted(others)[0]
-    helps = not case.lookup.attempts and bool(case.offered(today).attempts)
-    fix = recreate(case) if helps else ()
+    helps = not case.lookup.attempts and any(not one.empty for one in case.offered(today).attempts)
     return Finding(
         "stale-pod",
         weight(case) if helps else "warning",
         f"the pod lists {_list(case.pull.secrets)}, one made today would list {_list(today)}"
         + (", which has a credential for this registry" if helps else ""),
         evidence=(
-            f"{case.asker.ref} or service account {case.pull.service_account} was changed after the pod was made,"
+            f"{case.pull.asker.ref} or service account {case.pull.service_account} was changed after the pod was made,"
             " or a webhook rewrote the pod",
         ),
-        fix=fix,
+        fix=recreate(case) if helps else (),
     )
 
 
@@ -101,22 +102,26 @@ def secret_ignored(case: Case) -> Optional[Finding]:
     """A secret of another type, or an entry without a user and password, is passed over without a word."""
     whole = [one for one in case.lookup.ignored if one.key is None]
     empty = [one for one in case.lookup.attempts if one.empty]
+    if len(empty) < len(case.lookup.attempts):  # a real credential is offered besides
+        empty = []
     if not whole and not empty:
         return None
-    if not whole and len(empty) < len(case.lookup.attempts):
-        return None
-    names = list(dict.fromkeys([*(one.secret for one in whole), *(one.secret for one in empty)]))
+    names = tuple(dict.fromkeys([*(one.secret for one in whole), *(one.secret for one in empty)]))
     lines = [f"{one.secret}: {one.reason}" for one in whole]
     lines += [f"{one.secret}: its entry {one.key} has neither user nor password, so the pull is anonymous" for one in empty]
+    server = server_key(case.reference)
     fix: list[str] = []
-    for name in names:  # the type of a secret can't be changed
-        fix += [case.commands.delete_secret(name), case.commands.create_secret(name, server_key(case.reference))]
-    severity = weight(case) if whole else "error" if case.failing and _explained(case) else "warning"
+    for name in names:
+        if any(one.secret == name and one.kind == "type" for one in whole):
+            # The type of a secret can't be changed, and its data may be somebody's: another one, beside it.
+            fix += [case.commands.create_secret(f"{name}-pull", server), *attach(f"{name}-pull", case)]
+        else:
+            fix.append(case.commands.replace_secret(name, server))
     return Finding(
         "secret-ignored",
-        severity,
-        f"secret {', '.join(names)} holds nothing that the kubelet can use",
-        tuple(lines),
+        weight(case),
+        f"secret {_list(names)} holds nothing that the kubelet can use",
+        tuple(dict.fromkeys(lines)),
         tuple(fix),
     )
 
@@ -128,7 +133,7 @@ def key_mismatch(case: Case) -> Optional[Finding]:
         return None
     names = ", ".join(dict.fromkeys(one.secret for one in meant))
     lines = []
-    for one in meant:
+    for one in dict.fromkeys(meant):
         better = f'; "{one.better}" would match' if one.better else ""
         lines.append(f'{one.secret}: the key "{one.key}" {one.reason}{better}')
     for facts in {one.secret: case.known.get(one.secret) for one in meant}.values():
@@ -138,7 +143,7 @@ def key_mismatch(case: Case) -> Optional[Finding]:
         "key-mismatch",
         weight(case),
         f"no credential is offered for {case.reference.registry}, because {names} is for a server that never matches"
-        if not case.lookup.attempts
+        if not case.offers
         else f"{names} has an entry for a server that never matches",
         evidence=tuple(lines),
         fix=tuple(
@@ -150,23 +155,15 @@ def key_mismatch(case: Case) -> Optional[Finding]:
 
 def service_account_shadowed(case: Case) -> Optional[Finding]:
     """A pod's own list switches its service account's off: they are never merged."""
-    unused = [name for name in case.account_secrets if name not in case.pull.secrets]
-    if not case.pull.secrets or not unused or case.lookup.attempts:
+    helpful = [name for name in case.account_secrets if name not in case.pull.secrets and case.serves(name)]
+    if not case.pull.secrets or case.lookup.attempts or not helpful:
         return None
-    helpful = [name for name in unused if case.offered((name,)).attempts]
-    if not helpful:
-        return None
-    name = helpful[0]
-    holder, path = list_holder(case)
     return Finding(
         "service-account-shadowed",
         weight(case),
-        f"secret {name} of service account {case.pull.service_account} is not used, for the pod has a list of its own",
+        f"secret {helpful[0]} of service account {case.pull.service_account} is not used, for the pod has a list of its own",
         evidence=(f"the pod lists {_list(case.pull.secrets)}; the account's {_list(case.account_secrets)} is then ignored",),
-        fix=(
-            case.commands.add_pull_secret(holder, path, name, first=False),
-            *(recreate(case) if holder.kind == "Pod" else ()),
-        ),
+        fix=attach(helpful[0], case),
     )
 
 
@@ -190,36 +187,36 @@ def always_needs_registry(case: Case) -> Optional[Finding]:
     on = [one.use.node for one in case.said if one.use and any(n.present and n.name == one.use.node for n in case.nodes)]
     if case.pull.policy != "Always" or not on or not case.refused & REGISTRY_NEEDED:
         return None
-    fixes = [line for source in case.pull.sources for line in case.commands.set_policy(source, "IfNotPresent")]
     return Finding(
         "always-needs-registry",
         "warning",
         f"node {', '.join(sorted(filter(None, on)))} has the image, but policy Always asks the registry at every start",
-        fix=tuple(fixes),
+        fix=set_policy(case, "IfNotPresent"),
     )
 
 
 def domain_aborted(case: Case) -> Optional[Finding]:
     """The operator has given up on the Domain: it tries again only when introspectVersion changes."""
-    domain = case.index.by_target.get(case.asker)
-    if not domain or domain["kind"] != "Domain" or not is_aborted(domain):
-        return None
-    version = next_version(domain.get("spec", {}).get("introspectVersion"))
-    return Finding(
-        "domain-aborted",
-        "warning" if case.failing else "error",
-        f"the operator has stopped retrying {case.asker.ref}: once the cause is mended, it needs a new introspectVersion",
-        fix=(case.commands.new_introspect_version(case.asker, version),),
-    )
+    for asker in case.pull.askers:
+        domain = case.index.by_target.get(asker)
+        if domain and asker.kind == "Domain" and is_aborted(domain):
+            version = next_version(domain.get("spec", {}).get("introspectVersion"))
+            return Finding(
+                "domain-aborted",
+                "error" if case.untried else "warning",
+                f"the operator has stopped retrying {asker.ref}: once the cause is mended, it needs a new introspectVersion",
+                fix=(case.commands.new_introspect_version(asker, version),),
+            )
+    return None
 
 
 def rewritten_image(case: Case) -> Optional[Finding]:
     """The pod's image is not its template's: a webhook changed it on the way, so editing the template may not help."""
-    for pod in case.evidence.pods:
-        mine = {use.container for use in case.pull.containers if use.pod_uid and use.pod_uid == pod["metadata"].get("uid")}
-        template = case.index.nearest_template(pod) if mine else None
+    for pod in case.pods:
+        template = case.index.nearest_template(pod)
         if not template or template["kind"] not in TEMPLATED:
             continue
+        mine = {use.container for use in case.pull.containers if use.pod_uid == pod["metadata"].get("uid")}
         for ask in asks_of(template):
             if ask.container in mine and ask.image != case.pull.image:
                 name = f"{template['kind'].lower()}/{template['metadata']['name']}"
@@ -233,12 +230,8 @@ def rewritten_image(case: Case) -> Optional[Finding]:
     return None
 
 
-def _explained(case: Case) -> bool:
-    return bool(case.refused & (AUTHENTICATION | NOT_SAID))
-
-
 def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(names) if names else "no pull secret"
+    return ", ".join(dict.fromkeys(names)) if names else "no pull secret"
 
 
 OBJECT_RULES: tuple[Callable[[Case], Optional[Finding]], ...] = (

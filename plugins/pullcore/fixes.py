@@ -50,9 +50,6 @@ class Commands:
         """Writes the whole secret anew: entries for other registries in it go."""
         return f"{self.create_secret(name, server, '--dry-run=client', '-o', 'yaml')} | {self.kubectl('replace', '-f', '-')}"
 
-    def delete_secret(self, name: str) -> str:
-        return self.kubectl("delete", "secret", name)
-
     def copy_secret(self, name: str, source_namespace: str) -> str:
         """Copies a secret from another namespace without its content passing through the terminal."""
         get = " ".join(
@@ -88,10 +85,13 @@ class Commands:
         sed. A Job's own labels, which name its UID, have to be left out for the new one."""
         file = shlex.quote(f"{target.name}.yaml")
         edits = " ".join(f"-e {shlex.quote(change)}" for change in ("/controller-uid:/d", *changes))
-        return [
-            f"{self.kubectl('get', word_for(target.kind), target.name, '-o', 'yaml')} > {file}",
-            f"sed {edits} {file} | {self.kubectl('replace', '--force', '-f', '-')}",
-        ]
+        get = self.kubectl("get", word_for(target.kind), target.name, "-o", "yaml")
+        return [f"{get} | sed {edits} > {file}", self.kubectl("replace", "--force", "-f", f"{target.name}.yaml")]
+
+    def edited(self, target: Target) -> tuple[str, ...]:
+        """The same, with whatever the user changes in between."""
+        get, replace = self.made_again(target)
+        return (get, f"${{EDITOR:-vi}} {shlex.quote(f'{target.name}.yaml')}", replace)
 
     def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
         """Adds to a list without losing its other names; `first` when there is no list yet."""

@@ -15,7 +15,7 @@ from pullcore.apierrors import ApiError
 from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
-from pullcore.kinds import KINDS, TARGETS
+from pullcore.kinds import CHECKABLE, KINDS
 from pullcore.kubelet import is_pull_reason
 from pullcore.overlap import overlapped, together
 from pullcore.podspec import CONTAINER_LISTS, secret_names, service_account_of
@@ -114,7 +114,8 @@ class Gathering:
     def _everything(self) -> Evidence:
         namespace = None  # a file's objects count wherever they belong
         labels = self.request.selector
-        values = [value for kind in TARGETS for value in self.objects.select(kind, namespace, labels=labels)]
+        kinds = [kind for kind in CHECKABLE if kind.name != "Cluster"]
+        values = [value for kind in kinds for value in self.objects.select(kind, namespace, labels=labels)]
         names = {target_of(value) for value in values}
         roots = [value for value in values if not _is_controlled_by(value, names)]
         return Evidence(
@@ -132,10 +133,7 @@ class Gathering:
             if self.request.selector:
                 return []
             where = f"domains in {namespace or 'all namespaces'}"
-            return (
-                self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=_has_failed)))
-                or []
-            )
+            return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=_has_failed))) or []
 
         def pods() -> list[Object]:
             select = self.objects.select
@@ -167,16 +165,12 @@ class Gathering:
         return replace(evidence, objects=tuple(_unique(objects)))
 
     def _with_accounts(self, evidence: Evidence) -> Evidence:
-        wanted = {
-            (pod["metadata"].get("namespace", ""), service_account_of(pod.get("spec", {}))) for pod in evidence.pods
-        }
+        wanted = {(pod["metadata"].get("namespace", ""), service_account_of(pod.get("spec", {}))) for pod in evidence.pods}
         for value in evidence.objects:
             wanted |= {(value["metadata"].get("namespace", ""), ask.service_account) for ask in asks_of(value)}
 
         def read(name: Name) -> tuple[Name, object]:
-            return name, self._behind(
-                "service accounts", name[0], lambda store: store.get(KINDS["ServiceAccount"], *name)
-            )
+            return name, self._behind("service accounts", name[0], lambda store: store.get(KINDS["ServiceAccount"], *name))
 
         accounts = {name: value for name, value in overlapped(read, sorted(wanted)) if value is not UNREAD}
         return replace(evidence, service_accounts=accounts)  # type: ignore[arg-type]

@@ -35,8 +35,8 @@ class KubeletWord:
     """The kubelet's complaint about one container's image.
 
     `reason`: the waiting reason, or the event's; `cause`: of the catalogue; `detail`: one line; `message`: verbatim,
-    not escaped. `since`: first known failure; `attempts`: failed pulls, at least; `next_try`: an estimate, never
-    before `now`. `source`: where the message was found.
+    not escaped. `since`: first known failure, `last`: newest; `attempts`: failed pulls, at least; `next_try`: an
+    estimate, never before `now`. `source`: where the message was found.
     """
 
     reason: str
@@ -47,6 +47,7 @@ class KubeletWord:
     attempts: Optional[int] = None
     next_try: Optional[datetime] = None
     source: str = "status"  # "status" | "event" | "domain"
+    last: Optional[datetime] = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,7 @@ def is_pull_reason(reason: str | None) -> bool:
     return bool(reason) and (reason in PULL_REASONS or " " in str(reason))
 
 
-def word(
-    use: ContainerUse, pod: Object, image: str, events: Sequence[Object], now: datetime
-) -> Optional[KubeletWord]:
+def word(use: ContainerUse, pod: Object, image: str, events: Sequence[Object], now: datetime) -> Optional[KubeletWord]:
     """What the kubelet says about the image of one container, init container or image volume of a pod.
 
     In: the container and its state, its pod, the image as written in the pod, the pod's events.
@@ -91,7 +90,8 @@ def word(
         return None
     attempts = story.attempts
     since = story.since or _start(use, pod, story)
-    return KubeletWord(str(reason), *found, message or str(reason), since, attempts, story.next_try(now), source)
+    last = story.told.last if story.told else None
+    return KubeletWord(str(reason), *found, message or str(reason), since, attempts, story.next_try(now), source, last)
 
 
 def _waiting(use: ContainerUse, pod: Object, image: str) -> tuple[Optional[str], str]:

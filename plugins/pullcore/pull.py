@@ -46,6 +46,7 @@ class ContainerUse:
     state: str  # "waiting" | "running" | "terminated" | "unknown"
     reason: Optional[str] = None
     message: Optional[str] = None
+    asker: Optional[Target] = None  # the object that the pod belongs to
 
     @property
     def ref(self) -> str:
@@ -58,7 +59,7 @@ class Pull:
 
     `secrets` is the pod's own ordered list (a live pod) or the one that admission would give it (a pod not yet made).
     `live` is False when no pod asks for it yet: it comes from a template, a Domain, or a file.
-    `asker` is the object that the containers belong to: a Domain, a workload, or the pod itself.
+    `askers` are the objects that the containers belong to: Domains, workloads, or pods that nobody controls.
     """
 
     image: str
@@ -66,9 +67,14 @@ class Pull:
     namespace: str
     secrets: tuple[str, ...]
     service_account: str
-    asker: Target
+    askers: tuple[Target, ...]
     sources: tuple[Source, ...] = ()
     containers: tuple[ContainerUse, ...] = ()
+
+    @property
+    def asker(self) -> Target:
+        """The first of the askers, where one stands for all."""
+        return self.askers[0]
 
     @property
     def live(self) -> bool:

@@ -1,15 +1,24 @@
-"""What the kubelet refuses, as Findings: its class of error, settled by the keyring where its text leaves it open."""
+"""What the kubelet refuses, as Findings: its class of error, settled with what else is known."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Optional
 
-from pullcore.case import Case, Finding, Said
+from pullcore.case import Case, Finding, NodeView, Said
 from pullcore.causes import CAUSES
-from pullcore.remedies import describe, for_refusal, lost_from_account
+from pullcore.keyring import LookUp
+from pullcore.kubelet import KubeletWord
+from pullcore.pull import ContainerUse
+from pullcore.reference import Reference
+from pullcore.remedies import describe, for_refusal, lost_from_account, recreate
+from pullcore.times import parse_time
 
 # The kubelet fails and does not say why.
 NOT_SAID = frozenset(("backoff-only",))
+# What a registry says when credentials are missing, wrong or too weak: faults of secrets explain these.
+AUTHENTICATION = frozenset(("no-credentials", "bad-credentials", "expired-credentials", "forbidden", "denied-or-missing"))
 # A 401 says that the registry wants to know who asks, not what it thinks of who asked.
 WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
 # Words by which registries say more than that, or which tell whether credentials were sent; the kubelet joins errors in
@@ -17,61 +26,110 @@ WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
 SETTLED = re.compile(
     r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|denied|not authorized|to access|^\[", re.I
 )
+CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
+
+
+def settle(
+    use: Optional[ContainerUse],
+    word: KubeletWord,
+    reference: Reference,
+    lookup: LookUp,
+    nodes: Sequence[NodeView],
+    sources: str,
+) -> Said:
+    """What was said, with its class: the text's own, unless the keyring or the nodes know better. `sources`: whether nodes
+    may have credentials of their own, "possible" or "unlikely"."""
+    said = Said(use, word, word.cause)
+    if said.about_sandbox:
+        return said
+    return Said(use, word, _class(use, word, reference, lookup, nodes, sources))
+
+
+def _class(
+    use: Optional[ContainerUse],
+    word: KubeletWord,
+    reference: Reference,
+    lookup: LookUp,
+    nodes: Sequence[NodeView],
+    sources: str,
+) -> str:
+    cause, text = word.cause, word.message
+    if cause == "never-pull" and use and any(node.present and node.name == use.node and _checks(node) for node in nodes):
+        return "present-not-usable"
+    official = reference.registry == "docker.io" and reference.repository.startswith("library/")
+    if official and cause in ("denied-or-missing", "no-credentials"):
+        return "repository-not-found"  # everything there is public: what is denied is not there
+    open_question = cause in ("no-credentials", "bad-credentials", "denied-or-missing") and WHO_ASKS.search(text)
+    if not open_question or SETTLED.search(text) or lookup.unread or lookup.blocked:
+        return cause
+    real = [one.secret for one in lookup.attempts if not one.empty]
+    if real:
+        return "bad-credentials"
+    return "no-credentials" if sources == "unlikely" else cause
+
+
+def _checks(node: NodeView) -> bool:
+    version = re.match(r"v?(\d+)\.(\d+)", node.kubelet or "")
+    return not version or (int(version[1]), int(version[2])) >= CHECKS_COPIES
 
 
 def refusals(case: Case) -> list[Finding]:
     """One Finding for each class of error that the kubelet reports, the most frequent first."""
     classes: dict[str, list[Said]] = {}
     for one in case.said:
-        classes.setdefault(refined(one, case), []).append(one)
-    findings = []
-    for cause, said in sorted(classes.items(), key=lambda item: (item[0] in NOT_SAID, -len(item[1]))):
-        nodes = ", ".join(sorted({one.use.node for one in said if one.use and one.use.node})) or "NODE"
-        findings.append(
-            Finding(
-                cause,
-                "error",
-                _summary(cause, said[0], case, nodes),
-                evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
-                fix=describe(case) if said[0].about_sandbox else for_refusal(cause, case, nodes),
-                containers=tuple(one.use.ref for one in said if one.use),
-            )
-        )
-    return findings
+        classes.setdefault(one.cause, []).append(one)
+    return [
+        _finding(cause, said, case)
+        for cause, said in sorted(classes.items(), key=lambda item: (item[0] in NOT_SAID, -len(item[1])))
+    ]
 
 
-def refined(said: Said, case: Case) -> str:
-    """The class of one refusal."""
-    cause, text = said.word.cause, said.word.message
-    if said.about_sandbox:
-        return cause
-    if cause == "never-pull" and said.use and any(n.present and n.name == said.use.node for n in case.nodes):
-        return "present-not-usable"
-    open_question = cause in ("no-credentials", "bad-credentials", "denied-or-missing") and WHO_ASKS.search(text)
-    if not open_question or SETTLED.search(text) or case.lookup.unread or case.lookup.blocked:
-        return cause
-    if any(not attempt.empty for attempt in case.lookup.attempts):
-        return "bad-credentials"
-    return "no-credentials" if case.node_sources == "unlikely" else cause
+def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
+    nodes = ", ".join(sorted({one.use.node for one in said if one.use and one.use.node})) or "NODE"
+    summary, fix = _summary(cause, said[0], case, nodes), for_refusal(cause, case, nodes)
+    if said[0].about_sandbox:
+        summary, fix = f"node {nodes} can start no pod, for it lacks the image of the {said[0].word.detail}", describe(case)
+    elif cause in AUTHENTICATION and (changed := _changed_since(said, case)):
+        summary = f"the kubelet was refused before secret {changed} was changed, and will use it at its next try"
+        fix = recreate(case)
+    return Finding(
+        cause,
+        "error",
+        summary,
+        evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
+        fix=fix,
+        containers=tuple(one.use.ref for one in said if one.use),
+    )
+
+
+def _changed_since(said: Sequence[Said], case: Case) -> str:
+    """The secrets that are offered now, if all were written after the last refusal: they were not what was refused."""
+    last = [one.word.last for one in said if one.word.last]
+    offered = list(dict.fromkeys(one.secret for one in case.lookup.attempts if not one.empty))
+    if not last or len(last) < len(said) or not offered:
+        return ""
+    times = [parse_time(facts.changed_at) for name in offered if (facts := case.known.get(name))]
+    return ", ".join(offered) if all(time and time > max(last) for time in times) else ""
 
 
 def _summary(cause: str, said: Said, case: Case, nodes: str) -> str:
     reference, attempts, detail = case.reference, case.lookup.attempts, said.word.detail
     registry = reference.registry
-    if said.about_sandbox:
-        return f"node {nodes} can start no pod, for it lacks the image of the {detail}"
-    if cause == "no-credentials" and attempts:
-        return f"{registry} was asked without credentials; {attempts[0].secret} will be offered at the next try"
+    real = [one for one in attempts if not one.empty]
+    if cause == "no-credentials" and real:
+        return f"{registry} was asked without credentials; {real[0].secret} will be offered at the next try"
     if cause == "no-credentials" and not case.lookup.unread:
-        listed = ", ".join(case.pull.secrets) or "no pull secret"
+        listed = ", ".join(dict.fromkeys(case.pull.secrets)) or "no pull secret"
         return f"{registry} asks for credentials and none is offered: the pod lists {listed}{_replaced(case)}"
-    if cause == "bad-credentials" and attempts:
-        users = ", ".join(f"{one.secret} ({one.username or 'no user name'})" for one in attempts)
+    if cause == "bad-credentials" and real:
+        users = ", ".join(f"{one.secret} ({one.username or 'no user name'})" for one in real)
         return f"{registry} refuses the credentials of {users}: {detail}"
     if cause == "image-not-found":
         version = f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
         missing = "the repository or the digest" if reference.digest else "the repository or the tag"
         return f"{registry} has no {reference.repository} with {version}: {missing} is wrong, or it was not pushed"
+    if cause == "repository-not-found":
+        return f"{registry} has no repository {reference.repository}: {detail}"
     if cause == "never-pull":
         return f"the image is not on node {nodes}, and policy Never forbids to pull it"
     if cause == "present-not-usable":

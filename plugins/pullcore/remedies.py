@@ -1,4 +1,7 @@
-"""Which commands mend a Pull: chosen here, worded in `fixes`."""
+"""Which commands mend a Pull: chosen here, worded in `fixes`.
+
+None of them loses a name of a list, deletes a secret, or deletes a pod in which a container runs.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,20 @@ from typing import Optional
 
 from pullcore.case import Case
 from pullcore.fixes import server_key
-from pullcore.pull import Object, Target
+from pullcore.pull import Object, Source, Target
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, target_of
+
+NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
+LIST_PATHS = {"Domain": "/spec/imagePullSecrets", "CronJob": "/spec/jobTemplate/spec/template/spec/imagePullSecrets"}
+SEEN_FROM_THE_NODE = frozenset("connection timeout proxy http-https-mismatch registry-error tls-untrusted tls-other".split())
 
 
 def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
     """Commands for a cause that the kubelet named, on `nodes`; causes that objects prove bring theirs along."""
     reference, commands = case.reference, case.commands
     host = "registry-1.docker.io" if reference.registry == "docker.io" else reference.registry
-    on_node = f"   # on node {nodes}"
+    node = nodes.split(", ")[0]
     if cause in ("image-not-found", "bad-content"):
         return _set_image(case, f"{reference.name}:TAG")
     if cause == "repository-not-found":
@@ -23,59 +30,80 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
     if cause == "platform-mismatch":
         platforms = commands.unscoped("get", "nodes", "-L", "kubernetes.io/os,kubernetes.io/arch")
         return (platforms, *_set_image(case, f"{reference.name}:TAG"))
-    if cause == "no-credentials" or (cause == "denied-or-missing" and not case.lookup.attempts):
+    if cause == "no-credentials" or (cause == "denied-or-missing" and not case.offers):
         return give_credentials(case)
     if cause in ("bad-credentials", "expired-credentials"):
         refused = [commands.replace_secret(one.secret, server_key(reference)) for one in case.lookup.attempts[:1]]
         return tuple(refused) or give_credentials(case)
     if cause == "never-pull":
-        return tuple(line for source in case.pull.sources for line in commands.set_policy(source, "IfNotPresent"))
+        return set_policy(case, "IfNotPresent")
     if cause == "dns":
-        return (f"getent hosts {host.rpartition(':')[0] or host}{on_node}",)
-    if cause in (
-        "connection",
-        "timeout",
-        "proxy",
-        "http-https-mismatch",
-        "registry-error",
-        "tls-untrusted",
-        "tls-other",
-    ):
-        return (f"curl -sSv -o /dev/null https://{host}/v2/{on_node}",)
+        return (f"ssh {node} getent hosts {host.rpartition(':')[0] or host}",)
+    if cause in SEEN_FROM_THE_NODE:
+        return (f"ssh {node} curl -sSv -o /dev/null https://{host}/v2/",)
     return describe(case)
 
 
 def describe(case: Case) -> tuple[str, ...]:
     """Where to read on, when no command is known to mend it."""
-    pods = dict.fromkeys(one.use.pod for one in case.said if one.use)
-    return tuple(case.commands.kubectl("describe", "pod", pod) for pod in list(pods)[:1])
+    pods = list(dict.fromkeys(one.use.pod for one in case.said if one.use))
+    return (case.commands.kubectl("describe", "pod", pods[0]),) if pods else ()
 
 
 def _set_image(case: Case, image: str) -> tuple[str, ...]:
-    commands = tuple(line for source in case.pull.sources for line in case.commands.set_image(source, image))
+    sources = [source for source in case.pull.sources if _may_be_made_again(source, case)]
+    commands = tuple(line for source in sources for line in case.commands.set_image(source, image))
     # A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback").
-    stuck = any(source.target.kind in ("StatefulSet", "ReplicaSet") for source in case.pull.sources)
+    stuck = any(source.target.kind in ("StatefulSet", "ReplicaSet") for source in sources)
     return (*commands, *recreate(case)) if stuck else commands
+
+
+def set_policy(case: Case, policy: str) -> tuple[str, ...]:
+    sources = [source for source in case.pull.sources if _may_be_made_again(source, case)]
+    return tuple(line for source in sources for line in case.commands.set_policy(source, policy))
+
+
+def _may_be_made_again(source: Source, case: Case) -> bool:
+    """What can't be changed in place is deleted and made again: not while a container of it runs."""
+    return source.target.kind not in ("Pod", "Job") or not any(map(_runs, case.pods))
 
 
 def give_credentials(case: Case) -> tuple[str, ...]:
     """Uses what is there before it makes something new: a list that lost a name, a secret that nobody lists."""
-    account = Target("ServiceAccount", case.pull.namespace, case.pull.service_account)
-    first_of_account = not case.account_secrets
     lost = lost_from_account(case)
     if lost:
-        add = case.commands.add_pull_secret(account, "/imagePullSecrets", lost, first=first_of_account)
-        return (add, *recreate(case))
-    unlisted = [name for name, facts in sorted(case.known.items()) if facts and name not in case.pull.secrets]
-    helpful = [name for name in unlisted if any(not one.empty for one in case.offered((name,)).attempts)]
-    name = helpful[0] if helpful else "regcred"
+        return (_add_to_account(lost, case), *recreate(case))
+    listed = {*case.pull.secrets}
+    helpful = [name for name, facts in sorted(case.known.items()) if facts and name not in listed and case.serves(name)]
+    name = helpful[0] if helpful else NEW_SECRET
     create = () if helpful else (case.commands.create_secret(name, server_key(case.reference)),)
-    holder, path = list_holder(case)
-    if holder.kind == "Pod":  # a pod's own list can't be changed
-        add = case.commands.add_pull_secret(account, "/imagePullSecrets", name, first=first_of_account)
-        return (*create, add, *recreate(case))
-    has_own_list = bool(case.pull.secrets) and case.pull.secrets != case.account_secrets
-    return (*create, case.commands.add_pull_secret(holder, path, name, first=not has_own_list))
+    return (*create, *attach(name, case))
+
+
+def attach(name: str, case: Case) -> tuple[str, ...]:
+    """Adds a secret to what the pods of every asker are given, and keeps all that they are given now."""
+    return tuple(dict.fromkeys(line for asker in case.pull.askers for line in _attach_to(asker, name, case)))
+
+
+def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
+    own = case.own_list(asker)
+    changeable = asker.kind in LIST_PATHS or (asker.kind in TEMPLATED and asker.kind != "Job")
+    path = LIST_PATHS.get(asker.kind, "/spec/template/spec/imagePullSecrets")
+    if name in own:
+        return recreate(case)
+    if own and not changeable:  # the list of a pod or a Job stays as it was made, and switches the account's off
+        return case.commands.edited(asker) if not any(map(_runs, case.pods)) else ()
+    if own:
+        return (case.commands.add_pull_secret(asker, path, name, first=False),)
+    # A first list in a template would switch the account's off; on a Domain it rolls the servers that run.
+    if changeable and not case.account_secrets and not (asker.kind == "Domain" and _has_running_pod(asker, case)):
+        return (case.commands.add_pull_secret(asker, path, name, first=True),)
+    add = () if name in case.account_secrets else (_add_to_account(name, case),)
+    return (*add, *recreate(case))
+
+
+def _add_to_account(name: str, case: Case) -> str:
+    return case.commands.add_pull_secret(case.account, "/imagePullSecrets", name, first=not case.account_secrets)
 
 
 def lost_from_account(case: Case) -> Optional[str]:
@@ -85,40 +113,33 @@ def lost_from_account(case: Case) -> Optional[str]:
         return None
     account = (case.pull.namespace, case.pull.service_account)
     earlier = {name for names in case.evidence.earlier_lists.get(account, ()) for name in names}
-    lost = sorted(name for name in earlier - set(case.account_secrets) if case.offered((name,)).attempts)
+    lost = sorted(name for name in earlier - set(case.account_secrets) if case.serves(name))
     return lost[0] if lost else None
 
 
-def list_holder(case: Case) -> tuple[Target, str]:
-    """The object whose imagePullSecrets pods of this Pull get, and the path of that list."""
-    kind = case.asker.kind
-    if kind == "CronJob":
-        return case.asker, "/spec/jobTemplate/spec/template/spec/imagePullSecrets"
-    if kind in TEMPLATED and kind != "Job":  # a Job's template can't be changed
-        return case.asker, "/spec/template/spec/imagePullSecrets"
-    if kind == "Domain":
-        return case.asker, "/spec/imagePullSecrets"
-    return Target("Pod", case.pull.namespace, case.asker.name), "/spec/imagePullSecrets"
-
-
 def recreate(case: Case) -> tuple[str, ...]:
-    """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; deleting those
-    that a controller makes again; saving, deleting and making again the others."""
-    waiting = set(case.asking_pods)
-    pods = [pod for pod in case.evidence.pods if pod["metadata"]["name"] in waiting and not _runs(pod)]
-    if case.asker.kind == "Domain" and any("weblogic.serverName" not in _labels(pod) for pod in pods):
-        domain = case.index.by_target.get(case.asker, {})
-        version = next_version(domain.get("spec", {}).get("introspectVersion"))
-        return (case.commands.new_introspect_version(case.asker, version),)
-    controlled = [pod["metadata"]["name"] for pod in pods if case.index.owners(pod)]
-    bare = [target_of(pod) for pod in pods if not case.index.owners(pod)]
-    delete = (case.commands.kubectl("delete", "pod", *controlled),) if controlled else ()
-    return (*delete, *(line for pod in bare for line in case.commands.made_again(pod)))
+    """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; saving,
+    deleting and making again a Job or a pod that nobody controls; deleting those that a controller makes again."""
+    lines: list[str] = []
+    delete: list[str] = []
+    for pod in case.waiting_pods:
+        owners = case.index.owners(pod)
+        if _runs(pod):
+            continue
+        if owners and owners[-1].kind == "Domain" and "weblogic.serverName" not in pod["metadata"].get("labels", {}):
+            spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
+            lines.append(case.commands.new_introspect_version(owners[-1], next_version(spec.get("introspectVersion"))))
+        elif not owners or owners[0].kind == "Job":
+            lines += case.commands.made_again(owners[0] if owners else target_of(pod))
+        else:
+            delete.append(pod["metadata"]["name"])
+    if delete:
+        lines.append(case.commands.kubectl("delete", "pod", *delete))
+    return tuple(dict.fromkeys(lines))
 
 
-def _labels(pod: Object) -> Object:
-    labels: Object = pod["metadata"].get("labels", {})
-    return labels
+def _has_running_pod(asker: Target, case: Case) -> bool:
+    return any(asker in case.index.owners(pod) and _runs(pod) for pod in case.index.pods.values())
 
 
 def _runs(pod: Object) -> bool:

@@ -31,6 +31,11 @@ def pod_selector(domain: Object) -> str:
     return f"{UID_LABEL}={domain_uid(domain)},weblogic.createdByOperator=true"
 
 
+def own_image(domain: Object) -> str:
+    """The image of the servers and of the introspector."""
+    return str(domain.get("spec", {}).get("image") or DEFAULT_IMAGE)
+
+
 def operator_policy(image: str) -> str:
     """The pull policy that the operator writes where none is given. An untagged image gets IfNotPresent from it, while
     Kubernetes itself would say Always (CommonUtils.getInferredImagePullPolicy)."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Optional
 
 from pullcore.evidence import Evidence, Name
+from pullcore.keyring import SecretFacts
+from pullcore.kinds import KINDS
 from pullcore.kubelet import is_pull_reason
 from pullcore.podspec import Ask, container_use, pod_asks, secret_names, service_account_of
 from pullcore.pull import ContainerUse, Object, Pull, Source, Target
@@ -24,12 +26,16 @@ def target_of(value: Object) -> Target:
 
 def controller_of(value: Object) -> Optional[Target]:
     """The object that owns this one as its controller (or its only owner, as the operator writes it for Jobs). A node is
-    none, though it owns its static pods."""
+    none, though it owns its static pods. A kind of another group than ours is named with its group, as kubectl takes it."""
     owners = value.get("metadata", {}).get("ownerReferences", [])
     owner = next((one for one in owners if one.get("controller")), owners[0] if len(owners) == 1 else None)
     if not owner or not owner.get("name") or owner.get("kind") == "Node":
         return None
-    return Target(owner.get("kind", ""), value["metadata"].get("namespace", ""), owner["name"])
+    kind, version = owner.get("kind", ""), owner.get("apiVersion", "")
+    group = version.rpartition("/")[0]
+    if version and kind in KINDS and group != KINDS[kind].group:
+        kind = f"{kind}.{group}"
+    return Target(kind, value["metadata"].get("namespace", ""), owner["name"])
 
 
 def template_of(value: Object) -> tuple[str, Object]:
@@ -71,6 +77,10 @@ class Index:
 
     def __init__(self, evidence: Evidence) -> None:
         self.by_target = {target_of(value): value for value in (*evidence.objects, *evidence.pods)}
+        self.pods = {uid: pod for pod in evidence.pods if (uid := pod["metadata"].get("uid"))}
+        self.secrets: dict[str, dict[str, Optional[SecretFacts]]] = {}  # by namespace, then name
+        for (namespace, name), facts in evidence.secrets.items():
+            self.secrets.setdefault(namespace, {})[name] = facts
         self.chains: dict[Target, list[Target]] = {}
         self.events: dict[str, list[Object]] = {}  # by the uid of what they are about
         for event in evidence.events:
@@ -138,15 +148,16 @@ def pulls(evidence: Evidence) -> list[Pull]:
             source = Source(ask.target, ask.path, ask.image)
             if (namespace, source) not in asked:
                 secrets = admitted(ask, namespace, evidence.service_accounts)
-                asker = target_of(value)
-                add(Pull(ask.image, ask.policy, namespace, secrets, ask.service_account, asker, (source,)))
+                askers = (target_of(value),)
+                add(Pull(ask.image, ask.policy, namespace, secrets, ask.service_account, askers, (source,)))
     return [_merged(equal) for equal in found.values()]
 
 
 def _merged(equal: Sequence[Pull]) -> Pull:
+    askers = dict.fromkeys(asker for pull in equal for asker in pull.askers)
     sources = dict.fromkeys(source for pull in equal for source in pull.sources)
     containers = (use for pull in equal for use in pull.containers)
-    return replace(equal[0], sources=tuple(sources), containers=tuple(containers))
+    return replace(equal[0], askers=tuple(askers), sources=tuple(sources), containers=tuple(containers))
 
 
 def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
@@ -156,6 +167,7 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
     asks = pod_asks(own, "spec", spec)
     template = index.template_asks(pod)
     owners = index.owners(pod)
+    asker = owners[-1] if owners else own
     for ask in asks:
         sources = tuple(Source(one.target, one.path, one.image) for one in template if one.image == ask.image)
         yield Pull(
@@ -164,9 +176,9 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
             namespace=own.namespace,
             secrets=ask.secrets if born else admitted(ask, own.namespace, evidence.service_accounts),
             service_account=service_account_of(spec),
-            asker=owners[-1] if owners else own,
+            askers=(asker,),
             sources=sources or (Source(own, ask.path, ask.image),),
-            containers=(container_use(pod, ask),),
+            containers=(replace(container_use(pod, ask), asker=asker),),
         )
 
 

@@ -765,7 +765,8 @@ def test_an_interrupt_does_not_wait_for_the_server(server: StandIn, tmp_path: Pa
 
     server.answer = lambda asked: Answer(wait=20)
     code = (
-        "from pullcore.command import Connection\nfrom pullcore.cluster import Cluster\nfrom pullcore.overlap import together\n"
+        "from pullcore.command import Connection\nfrom pullcore.cluster import Cluster\n"
+        "from pullcore.overlap import together\n"
         f"cluster = Cluster.connect(Connection(server={server.url!r}), user_agent='x')\n"
         "try:\n    together([lambda: cluster.get('/x'), lambda: list(cluster.items('/y'))])\n"
         "except KeyboardInterrupt:\n    raise SystemExit(130)\n"

@@ -334,7 +334,6 @@ def test_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [pull["image"] for pull in named.json["pulls"]] == ["b:1"]
 
 
-@pytest.mark.xfail(strict=True, reason="gather._everything looks through TARGETS, which have no ReplicationController")
 def test_every_kind_that_can_be_checked_is_found_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     template = {"template": {"spec": pod()["spec"]}}
     controller = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "rc"}, "spec": template}
@@ -464,7 +463,6 @@ def test_saving_replaces_no_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-@pytest.mark.xfail(strict=True, reason="a FileStore can't tell a secret that was seen to be missing from one not read")
 def test_one_object_of_saved_evidence_has_the_same_cause(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pullcore.evidence import from_document, to_json
 

@@ -85,7 +85,10 @@ def pod(
             shown = [(one["name"], (states or {}).get(one["name"], state)) for one in of]
             status[field] = [{"name": each, "state": what} for each, what in shown if what]
     if owner:
-        metadata["ownerReferences"] = [{"kind": owner["kind"], "name": owner["metadata"]["name"], "controller": True}]
+        version = {"apiVersion": owner["apiVersion"]} if "apiVersion" in owner else {}
+        metadata["ownerReferences"] = [
+            {**version, "kind": owner["kind"], "name": owner["metadata"]["name"], "controller": True}
+        ]
     return kept({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
 
 

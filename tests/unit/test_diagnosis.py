@@ -520,21 +520,18 @@ def fixes_of(one: Any) -> str:
     return "\n".join(line for finding in one.findings for line in finding.fix)
 
 
-@pytest.mark.xfail(strict=True, reason="v8 gives the reason of the introspector container without naming its image")
 def test_v8_domain_whose_condition_names_no_image() -> None:
     condition = {"type": "Failed", "status": "True", "reason": "ErrImagePull", "message": "Get https://r/v2/: unauthorized"}
     serverPod = {"auxiliaryImages": [{"image": "aux.example.com/model:1"}]}
     assert report(domain(version="v8", conditions=[condition], serverPod=serverPod)).verdict != "pullable"
 
 
-@pytest.mark.xfail(strict=True, reason="an Aborted Domain blocks images that its servers run")
 def test_aborted_domain_whose_servers_run() -> None:
     aborted = failed_condition("the model does not validate", "Aborted")
     one = only(report(domain(domainUID="u", conditions=[aborted]), pod("u-a", labels=server_labels("u"), state=RUNNING)))
     assert one.verdict == "pullable"
 
 
-@pytest.mark.xfail(strict=True, reason="each server may have a service account of its own; the Domain's is taken for all")
 def test_server_with_its_own_service_account_is_not_stale() -> None:
     own = {"serverName": "ms1", "serverPod": {"serviceAccountName": "special"}}
     mine = domain(domainUID="u", managedServers=[own])
@@ -543,7 +540,6 @@ def test_server_with_its_own_service_account_is_not_stale() -> None:
     assert "stale-pod" not in causes(one)
 
 
-@pytest.mark.xfail(strict=True, reason="a secret that could not be read may hold the credential that was refused")
 @pytest.mark.parametrize(("name", "secrets", "missing"), [("gone", [], ["gone"]), ("v2", [V2], [])])
 def test_fault_beside_an_unread_secret_proves_nothing(name: str, secrets: list[SecretFacts], missing: list[str]) -> None:
     value = pod(secrets=[name, "unreadable"], state=waiting(UNAUTHORIZED))
@@ -552,39 +548,31 @@ def test_fault_beside_an_unread_secret_proves_nothing(name: str, secrets: list[S
     assert "no credential is offered" not in str(one.findings)
 
 
-@pytest.mark.xfail(strict=True, reason="untried, one secret missing, one not readable: that is unknown, not blocked")
 def test_untried_with_an_unread_secret_is_unknown() -> None:
     assert report(workload(secrets=["gone", "unreadable"]), missing=["gone"], not_checked=(NO_SECRETS,)).verdict == "unknown"
 
 
-@pytest.mark.xfail(strict=True, reason="design: where nodes may hold credentials, no matching secret blocks nothing untried")
 def test_untried_from_a_cloud_registry_is_not_blocked() -> None:
     assert report(workload("Deployment", "w", container(image=ECR), secrets=["gone"]), missing=["gone"]).verdict == "unknown"
 
 
-@pytest.mark.xfail(strict=True, reason="nobody asked the registry: a public image needs no secret")
 @pytest.mark.parametrize("state", [None, {"waiting": {"reason": "PodInitializing"}}])
 def test_missing_secret_alone_does_not_block_what_may_be_public(state: Optional[Object]) -> None:
     value = pod("p", container(image="nginx:1.27"), secrets=["gone"], state=state, live=bool(state))
     assert report(value, missing=["gone"]).verdict != "blocked"
 
 
-@pytest.mark.xfail(strict=True, reason="a plain 401 from before the secret was written is taken for a refusal of it")
 def test_credential_given_after_a_plain_401_is_not_called_wrong() -> None:
     """The workflow of the whole suite: look, give credentials, look again before the kubelet tried again."""
     assert "changed_at" in {field.name for field in dataclasses.fields(SecretFacts)}, "facts hold no time to compare with"
 
 
-@pytest.mark.xfail(strict=True, reason="only kubelets from 1.33 on refuse a copy; with an older one the node's list is old")
 def test_present_not_usable_needs_a_kubelet_that_checks() -> None:
     said = f'Container image "{IMAGE}" is not present with pull policy of Never'
     value = pod("p", container(policy="Never"), state=waiting(said, "ErrImageNeverPull"))
     assert causes(only(report(value, node("n1", IMAGE, kubelet="v1.30.4"))))[0] == "never-pull"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a pod killed by its deadline shows ContainerStatusUnknown, which is no sign of a pull"
-)
 def test_introspector_past_its_deadline_was_not_pulled() -> None:
     state = {"terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137}}
     value = pod("u-introspector-x", secrets=["v2"], labels=introspector_labels("u"), state=state)
@@ -596,13 +584,11 @@ def test_bare_pod_older_than_its_service_accounts_list() -> None:
     assert causes(one)[0] == "stale-pod"
 
 
-@pytest.mark.xfail(strict=True, reason="the account lists the secret already; the fix adds it once more")
 def test_fix_does_not_add_what_the_account_lists_already() -> None:
     one = only(report(pod(state=waiting(REFUSED)), account(secrets=["good"]), secrets=[GOOD]))
     assert "patch serviceaccount" not in fixes_of(one)
 
 
-@pytest.mark.xfail(strict=True, reason="a pod's imagePullSecrets can't be changed, a Job is no pod")
 @pytest.mark.parametrize("kind", ["Pod", "Job"])
 def test_shadowed_account_has_a_fix_that_can_work(kind: str) -> None:
     job = workload("Job", "job1", secrets=["other"])
@@ -613,16 +599,12 @@ def test_shadowed_account_has_a_fix_that_can_work(kind: str) -> None:
     assert "patch pod" not in fixes_of(one)
 
 
-@pytest.mark.xfail(strict=True, reason="a pod that lists secrets itself is not helped by its account's list")
 def test_fix_for_a_bare_pod_with_its_own_list() -> None:
     one = only(report(pod(secrets=["other"], state=waiting(REFUSED)), secrets=[ELSEWHERE]))
     assert causes(one) == ["no-credentials"]
     assert "patch serviceaccount" not in fixes_of(one)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a first list in the template switches the account's off, or replaces the template's own"
-)
 @pytest.mark.parametrize("own", [(), ("other",)])
 def test_fix_keeps_the_secrets_that_pods_have(own: tuple[str, ...]) -> None:
     web = workload(secrets=own)
@@ -632,7 +614,6 @@ def test_fix_keeps_the_secrets_that_pods_have(own: tuple[str, ...]) -> None:
     assert "imagePullSecrets/-" in fixes_of(one)
 
 
-@pytest.mark.xfail(strict=True, reason="equal requests are one Pull, which knows the first asker only")
 def test_two_workloads_with_the_same_request() -> None:
     first, second = workload(name="first"), workload(name="second")
     found = report(
@@ -644,13 +625,11 @@ def test_two_workloads_with_the_same_request() -> None:
     assert "deployment second" in fixes
 
 
-@pytest.mark.xfail(strict=True, reason="an Opaque secret in the list may be anybody's: its data would be lost")
 def test_fix_deletes_no_secret_of_another_type() -> None:
     one = only(report(pod(secrets=["opaque"], state=waiting(REFUSED)), secrets=[OPAQUE]))
     assert "delete secret" not in fixes_of(one)
 
 
-@pytest.mark.xfail(strict=True, reason="an entry without a password is an attempt, but no credential")
 def test_empty_entry_is_not_promised_as_a_credential() -> None:
     empty = secret("empty", config=json.dumps({"auths": {REGISTRY: {"identitytoken": "x"}}}))
     one = only(report(pod(secrets=["empty"], state=waiting(REFUSED)), secrets=[empty]))
@@ -658,7 +637,6 @@ def test_empty_entry_is_not_promised_as_a_credential() -> None:
     assert "will be offered" not in " ".join(finding.summary for finding in one.findings)
 
 
-@pytest.mark.xfail(strict=True, reason="everything under docker.io/library is public: what is denied there is not there")
 def test_misspelt_official_image_is_no_matter_of_secrets() -> None:
     image = "ngnix:1"
     said = (
@@ -671,14 +649,12 @@ def test_misspelt_official_image_is_no_matter_of_secrets() -> None:
     assert errors(one) == ["repository-not-found"]
 
 
-@pytest.mark.xfail(strict=True, reason="made again means deleted: the other container of the pod runs")
 def test_no_fix_replaces_a_pod_in_which_a_container_runs() -> None:
     said = waiting(f'Container image "{IMAGE}" is not present with pull policy of Never', "ErrImageNeverPull")
     value = pod("p", container(policy="Never"), container("ok", "x:1"), states={"main": said, "ok": RUNNING})
     assert "replace --force" not in "\n".join(map(fixes_of, report(value).pulls))
 
 
-@pytest.mark.xfail(strict=True, reason="rewritten_image and others go through all pods for every Pull")
 def test_many_pulls_cost_no_square_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
     owners = Index.owners

@@ -146,7 +146,8 @@ def test_names_are_those_that_are_not_pullable() -> None:
     assert pages.names(found) == "deployment.apps/web\n"
 
 
-@pytest.mark.xfail(strict=True, reason="CloudNativePG and others have a kind Cluster, which is shown as WebLogic's")
 def test_names_of_other_projects_kinds() -> None:
-    found = report(pod(owner={"kind": "Cluster", "metadata": {"name": "pg"}}, state=waiting(DNS)))
+    found = report(
+        pod(owner={"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "pg"}}, state=waiting(DNS))
+    )
     assert "weblogic" not in pages.names(found)
