@@ -84,8 +84,7 @@ def _print(result: Report, options: Options, stdout: TextIO, stderr: TextIO) -> 
     if options.output == "name":
         stdout.write(report.names(result))
     elif not result.pulls:
-        where = "any namespace" if options.all_namespaces else "this namespace"
-        print(f"No pod waits for an image in {where}.", file=stderr)
+        print(f"No pod waits for an image in {one_line(result.evidence.place, 100)}.", file=stderr)
     elif wide or not options.headers:
         stdout.write(report.listing(result, wide=wide, headers=options.headers, namespaces=namespaces) + "\n")
     elif options.scan:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
+from pullcore.errors import visible
 from pullcore.kinds import KINDS
 from pullcore.pull import Pull, Target
 from pullcore.terminal import Style, clean, table, wrapped
@@ -164,7 +165,7 @@ def _cause(group: Sequence[Diagnosis], style: Style) -> list[str]:
     lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
     commands = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))
     for number, command in enumerate(commands[:8]):
-        lines.append((style.paint("Fix:   ", "bold") if not number else "       ") + clean(command, 4000))
+        lines.append((style.paint("Fix:   ", "bold") if not number else "       ") + visible(command))
     if len(commands) > 8:
         lines.append(f"       and {len(commands) - 8} more (-o json shows all)")
     return lines

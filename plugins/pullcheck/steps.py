@@ -87,6 +87,9 @@ def _credentials(one: Diagnosis, lookup: LookUp) -> Step:
         return Step("credentials", "bad", lookup.blocked, tuple(lines))
     if lookup.attempts:
         return Step("credentials", "ok", f"{total}, {len(lookup.attempts)} offered", tuple(lines))
+    if one.list_is_unknown:
+        account = one.pull.service_account
+        return Step("credentials", "none", f"not known: service account {account} could not be read, which may list some")
     if not count:
         return Step("credentials", "none", f"no pull secret (service account {one.pull.service_account}): asks anonymously")
     if lookup.unread:
@@ -119,7 +122,7 @@ def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
 
 def _said(said: Said, count: int, evidence: Evidence) -> str:
     word = said.word
-    parts = word.reason
+    parts = word.reason if said.use else f"the Domain's status repeats {word.reason}"
     if word.since:
         parts += f" for {age(evidence.observed_at - word.since)}"
     if word.next_try:

@@ -110,14 +110,24 @@ class Case:
     def account(self) -> Target:
         return Target("ServiceAccount", self.pull.namespace, self.pull.service_account)
 
+    def list_of_account(self, name: str) -> Optional[tuple[str, ...]]:
+        """What a service account lists; None where it is not known, which is not empty."""
+        accounts, key = self.evidence.service_accounts, (self.pull.namespace, name)
+        return secret_names(accounts[key] or {}) if key in accounts else None
+
     @property
     def account_known(self) -> bool:
-        return (self.pull.namespace, self.pull.service_account) in self.evidence.service_accounts
+        return self.list_of_account(self.pull.service_account) is not None
+
+    @property
+    def list_is_unknown(self) -> bool:
+        """The pod is yet to be made, lists nothing itself, and what its account lists could not be read."""
+        born = any(use.pod_uid for use in self.pull.containers)
+        return not born and not self.pull.secrets and not self.account_known
 
     @property
     def account_secrets(self) -> tuple[str, ...]:
-        account = self.evidence.service_accounts.get((self.pull.namespace, self.pull.service_account))
-        return secret_names(account or {})
+        return self.list_of_account(self.pull.service_account) or ()
 
     @property
     def pods(self) -> list[Object]:
@@ -152,16 +162,14 @@ class Case:
         # A pod that lists what its account lists was most likely given it.
         return () if self.pull.secrets == self.account_secrets else self.pull.secrets
 
-    def lists_of_today(self) -> set[tuple[str, ...]]:
-        """The lists that pods of this Pull would be given if they were made now; empty where that can't be known."""
-        lists: set[tuple[str, ...]] = set()
-        for pod in self.pods:
-            asks = self.index.template_asks(pod)
-            own = asks[0].secrets if asks else ()
-            # A list that a bare pod has may be its own.
-            if own or (self.account_known and (asks or not self.pull.secrets)):
-                lists.add(own or self.account_secrets)
-        return lists
+    def list_of_today(self, pod: Object) -> Optional[tuple[str, ...]]:
+        """The list that this pod would be given if it were made now; None where that can't be known."""
+        asks = self.index.template_asks(pod)
+        own = asks[0].secrets if asks else ()
+        # A list that a bare pod has may be its own.
+        if own or (self.account_known and (asks or not self.pull.secrets)):
+            return own or self.account_secrets
+        return None
 
 
 def node_sources(registry: str, evidence: Evidence) -> str:

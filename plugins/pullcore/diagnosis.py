@@ -36,6 +36,7 @@ class Diagnosis:
     said: tuple[Said, ...] = ()
     nodes: tuple[NodeView, ...] = ()
     node_sources: str = "unlikely"
+    list_is_unknown: bool = False  # the pod does not exist yet, and its service account could not be read
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
     said = tuple(settle(use, word, reference, lookup, nodes, sources) for use, word in words)
     case = Case(pull, reference, said, lookup, nodes, evidence, index, commands)
     findings = _findings(case)
-    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources)
+    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown)
 
 
 def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
@@ -136,9 +137,12 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     tried can't be judged where its secrets could not be read, or where they are at fault and nodes may have their own."""
     if case.failing or any(finding.severity == "error" for finding in findings):
         return BLOCKED
-    refused = any(not one.excused and one.what == f"secrets in {case.pull.namespace}" for one in case.evidence.not_checked)
+    namespace = case.pull.namespace
+    unread = {f"secrets in {namespace}"} if case.lookup.unread else set()
+    unread |= {f"service accounts in {namespace}"} if case.list_is_unknown else set()
+    refused = any(not one.excused and one.what in unread for one in case.evidence.not_checked)
     doubtful = case.node_sources == "possible" and any(finding.cause in SECRET_FAULTS for finding in findings)
-    if case.untried and not case.lookup.attempts and ((case.lookup.unread and refused) or doubtful):
+    if case.untried and not case.lookup.attempts and (refused or doubtful):
         return UNKNOWN
     return PULLABLE
 

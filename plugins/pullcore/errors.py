@@ -40,8 +40,13 @@ def one_line(text: object, limit: int = 1000) -> str:
     """
     # Cut before the work, so that a hostile text costs no more than a long one; runs of blanks may hide twice as much.
     words = " ".join(str(text)[: limit * 2 + 1].split())
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in words)
+    shown = visible(words)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def visible(text: str) -> str:
+    """`text` with its control, bidi and other invisible characters escaped, and nothing else changed."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

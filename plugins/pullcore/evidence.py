@@ -40,6 +40,7 @@ class Evidence:
 
     observed_at: datetime
     targets: tuple[Target, ...] = ()
+    place: str = ""  # where was looked, in words: "namespace default"
     waiting_only: bool = False  # nothing was named: only what waits is wanted
     notes: tuple[str, ...] = ()
     objects: tuple[Object, ...] = ()  # Domains, Clusters, workloads: targets and owners
@@ -65,6 +66,7 @@ def to_json(evidence: Evidence) -> str:
         "kind": KIND,
         "observedAt": evidence.observed_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
         "targets": [asdict(target) for target in evidence.targets],
+        "place": evidence.place,
         "waitingOnly": evidence.waiting_only,
         "notes": evidence.notes,
         "objects": evidence.objects,
@@ -105,6 +107,7 @@ def _read(document: Object) -> Evidence:
     return Evidence(
         observed_at=observed_at,
         targets=tuple(Target(str(t["kind"]), str(t["namespace"]), str(t["name"])) for t in document["targets"]),
+        place=_text(document["place"]),
         waiting_only=bool(document["waitingOnly"]),
         notes=tuple(map(str, document["notes"])),
         objects=tuple(_object(value) for value in document["objects"]),
@@ -120,6 +123,12 @@ def _read(document: Object) -> Evidence:
         events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
         not_checked=tuple(NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is none")
+    return value
 
 
 def _object(value: Object) -> Object:

@@ -13,7 +13,7 @@ from pullcore.case import PUBLIC_REGISTRIES, Case, Finding
 from pullcore.fixes import server_key
 from pullcore.kubelet import is_aborted
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
-from pullcore.remedies import attach, recreate, set_policy
+from pullcore.remedies import attach, recreate, set_policy, write_anew
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
@@ -24,16 +24,18 @@ REGISTRY_NEEDED = AUTHENTICATION | frozenset(
 )
 
 
-def weight(case: Case) -> str:
+def weight(case: Case, *, meant: bool = False) -> str:
     """How much a fault of the pull secrets weighs. An error where it explains the kubelet's refusal, and, where nobody has
-    tried yet or the kubelet does not say what failed, for a registry that most likely wants credentials. A warning where
-    another credential is offered, or may be, and where the pull works or fails for another reason."""
+    tried yet, for a registry that most likely wants credentials. A warning where another credential is offered, or may be,
+    and where the pull works, fails for another reason, or the kubelet does not say why; if somebody `meant` to give a
+    credential for just this registry, its fault explains that, too."""
     if case.offers:
         return "warning"
-    if case.refused & AUTHENTICATION:
+    nodes_have_none = case.node_sources == "unlikely"
+    if "no-credentials" in case.refused or (nodes_have_none and "denied-or-missing" in case.refused):
         return "error"
-    wanted = case.reference.registry not in PUBLIC_REGISTRIES and case.node_sources == "unlikely"
-    return "error" if wanted and (case.untried or case.refused & NOT_SAID) else "warning"
+    wanted = nodes_have_none and case.reference.registry not in PUBLIC_REGISTRIES
+    return "error" if wanted and (case.untried or (meant and case.refused & NOT_SAID)) else "warning"
 
 
 # Faults of the objects, most specific first
@@ -51,27 +53,32 @@ def secret_malformed(case: Case) -> Optional[Finding]:
         "error" if says_so or case.untried else "warning",
         f"secret {names} is malformed, and one malformed secret stops every pull of a pod that lists it",
         evidence=(case.lookup.blocked,),
+        # Another one beside it would not help: this one stops every pull.
         fix=tuple(case.commands.replace_secret(facts.name, server_key(case.reference)) for facts in bad),
     )
 
 
 def stale_pod(case: Case) -> Optional[Finding]:
     """A pod keeps the list that it was made with; changes of its template or service account reach only new pods."""
-    others = case.lists_of_today() - {case.pull.secrets}
-    if not others:
+    lists = {pod["metadata"]["uid"]: case.list_of_today(pod) for pod in case.pods}
+    stale = {uid: today for uid, today in lists.items() if today is not None and today != case.pull.secrets}
+    if not stale:
         return None
-    today = sorted(others)[0]
-    helps = not case.lookup.attempts and any(not one.empty for one in case.offered(today).attempts)
+    today = sorted(stale.values())[0]
+    helped = {uid for uid, today in stale.items() if any(not one.empty for one in case.offered(today).attempts)}
+    helps = not case.lookup.attempts and bool(helped)
+    all_helped = helps and all(pod["metadata"]["uid"] in helped for pod in case.waiting_pods)
     return Finding(
         "stale-pod",
-        weight(case) if helps else "warning",
+        weight(case) if all_helped else "warning",
         f"the pod lists {_list(case.pull.secrets)}, one made today would list {_list(today)}"
         + (", which has a credential for this registry" if helps else ""),
         evidence=(
             f"{case.pull.asker.ref} or service account {case.pull.service_account} was changed after the pod was made,"
             " or a webhook rewrote the pod",
         ),
-        fix=recreate(case) if helps else (),
+        fix=recreate(case, helped) if helps else (),
+        containers=tuple(use.ref for use in case.pull.containers if use.pod_uid in stale),
     )
 
 
@@ -116,10 +123,10 @@ def secret_ignored(case: Case) -> Optional[Finding]:
             # The type of a secret can't be changed, and its data may be somebody's: another one, beside it.
             fix += [case.commands.create_secret(f"{name}-pull", server), *attach(f"{name}-pull", case)]
         else:
-            fix.append(case.commands.replace_secret(name, server))
+            fix += write_anew(name, case)
     return Finding(
         "secret-ignored",
-        weight(case),
+        weight(case, meant=bool(empty)),
         f"secret {_list(names)} holds nothing that the kubelet can use",
         tuple(dict.fromkeys(lines)),
         tuple(fix),
@@ -131,24 +138,21 @@ def key_mismatch(case: Case) -> Optional[Finding]:
     meant = [one for one in case.lookup.ignored if one.meant and one.key is not None]
     if not meant:
         return None
-    names = ", ".join(dict.fromkeys(one.secret for one in meant))
+    keys = {one.secret: one.better for one in meant}
+    names = ", ".join(keys)
     lines = []
     for one in dict.fromkeys(meant):
         better = f'; "{one.better}" would match' if one.better else ""
         lines.append(f'{one.secret}: the key "{one.key}" {one.reason}{better}')
-    for facts in {one.secret: case.known.get(one.secret) for one in meant}.values():
-        if facts and len(facts.entries) > 1:
-            lines.append(f"{facts.name} has {len(facts.entries)} entries: keep the others when you write it anew")
     return Finding(
         "key-mismatch",
-        weight(case),
+        weight(case, meant=True),
         f"no credential is offered for {case.reference.registry}, because {names} is for a server that never matches"
         if not case.offers
         else f"{names} has an entry for a server that never matches",
         evidence=tuple(lines),
         fix=tuple(
-            case.commands.replace_secret(secret, better or server_key(case.reference))
-            for secret, better in {one.secret: one.better for one in meant}.items()
+            line for name, key in {one.secret: one.better for one in meant}.items() for line in write_anew(name, case, key)
         ),
     )
 

@@ -55,7 +55,7 @@ class Commands:
         get = " ".join(
             ("kubectl get secret", shlex.quote(name), "-o yaml", "-n", shlex.quote(source_namespace), *self.context)
         )
-        strip = "grep -vE '^  (namespace|uid|resourceVersion|creationTimestamp):'"
+        strip = "grep -vE '^ {2}(namespace|uid|resourceVersion|creationTimestamp):'"
         return f"{get} | {strip} | {self.kubectl('create', '-f', '-')}"
 
     def json_patch(self, target: Target, *operations: dict[str, Any]) -> str:
@@ -72,13 +72,16 @@ class Commands:
     def set_policy(self, source: Source, policy: str) -> list[str]:
         """Sets the pull policy beside the place that names the image."""
         if source.target.kind in (*UNCHANGEABLE, "Pod"):
-            return self.made_again(source.target, f"s|imagePullPolicy: [A-Z].*|imagePullPolicy: {policy}|")
+            return list(self.edited(source.target, f"set imagePullPolicy: {policy} beside image: {source.image}"))
         field = "pullPolicy" if source.path.endswith(".reference") else "imagePullPolicy"
         return [self._set(source, f"{pointer(source.path).rsplit('/', 1)[0]}/{field}", policy)]
 
     def _set(self, source: Source, path: str, value: str) -> str:
         # "add" replaces, too; "replace" fails where the field was left to its default, as many Domains leave it.
-        return self.json_patch(source.target, {"op": "add", "path": path, "value": value})
+        operations = [{"op": "add", "path": path, "value": value}]
+        if "[" in source.path and path == pointer(source.path):  # a place in a list: only if it is still this image's
+            operations.insert(0, {"op": "test", "path": path, "value": source.image})
+        return self.json_patch(source.target, *operations)
 
     def made_again(self, target: Target, *changes: str) -> list[str]:
         """Deletes and makes again what can't be changed; the file keeps it if that fails half-way. `changes` are commands of
@@ -88,10 +91,14 @@ class Commands:
         get = self.kubectl("get", word_for(target.kind), target.name, "-o", "yaml")
         return [f"{get} | sed {edits} > {file}", self.kubectl("replace", "--force", "-f", f"{target.name}.yaml")]
 
-    def edited(self, target: Target) -> tuple[str, ...]:
-        """The same, with whatever the user changes in between."""
+    def edited(self, target: Target, what: str) -> tuple[str, ...]:
+        """The same, with a change that the user makes in between; `:` does nothing, in any shell."""
         get, replace = self.made_again(target)
-        return (get, f"${{EDITOR:-vi}} {shlex.quote(f'{target.name}.yaml')}", replace)
+        return (get, f": {shlex.quote(what)}; ${{EDITOR:-vi}} {shlex.quote(f'{target.name}.yaml')}", replace)
+
+    def edit_account(self, account: Target) -> str:
+        """For a list that is not known: nothing can be added to it blindly."""
+        return self.kubectl("edit", "serviceaccount", account.name)
 
     def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
         """Adds to a list without losing its other names; `first` when there is no list yet."""

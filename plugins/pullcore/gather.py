@@ -57,7 +57,9 @@ class Gathering:
     def evidence(self, now: datetime) -> Evidence:
         """Raises CommandError for a target that does not exist, and ApiError where not even the pods can be read."""
         found = self._named() if self.request.names else self._everything() if self.request.files else self._waiting()
-        evidence = replace(found, observed_at=now)
+        everywhere = self.request.all_namespaces or self.request.files
+        place = "any namespace" if everywhere else f"namespace {self.request.namespace}"
+        evidence = replace(found, observed_at=now, place=place)
         evidence = self._with_owners(evidence)
         evidence = self._with_accounts(evidence)
         asked = pulls(evidence)
@@ -145,14 +147,13 @@ class Gathering:
             waiting_only=True,
             objects=tuple(failed_domains),
             pods=tuple(waiting_pods),
-            anonymous_registries=census.registries(),
         )
 
     # What belongs to it
 
     def _with_owners(self, evidence: Evidence) -> Evidence:
         known = (*evidence.objects, *evidence.pods)
-        owners = self.tried("owners of pods", lambda: owners_of(known, known, self.objects)) or []
+        owners = owners_of(known, known, self._owner)
         objects = [*evidence.objects, *owners]
         referring = {
             value["metadata"].get("namespace", "")
@@ -163,6 +164,11 @@ class Gathering:
             where = f"clusters.weblogic.oracle in {namespace}"
             objects += self.tried(where, partial(_listed, self.objects, "Cluster", namespace)) or []
         return replace(evidence, objects=tuple(_unique(objects)))
+
+    def _owner(self, owner: Target) -> Optional[Object]:
+        kind = KINDS[owner.kind]
+        where = f"{kind.plural} in {owner.namespace}"
+        return self.tried(where, lambda: self.objects.get(kind, owner.namespace, owner.name))
 
     def _with_accounts(self, evidence: Evidence) -> Evidence:
         wanted = {(pod["metadata"].get("namespace", ""), service_account_of(pod.get("spec", {}))) for pod in evidence.pods}
@@ -237,28 +243,35 @@ class Gathering:
         places = [(store, namespace) for namespace in namespaces for store in self.behind]
         for found in overlapped(lambda place: _quietly(partial(place[0].pull_secrets, place[1])), places):
             for facts in found or []:
-                secrets.setdefault((facts.namespace, facts.name), facts)
+                # Others are nobody's business: saved evidence is made for sharing.
+                if any(_would_serve(facts, pull) for pull in wanting if pull.namespace == facts.namespace):
+                    secrets.setdefault((facts.namespace, facts.name), facts)
         missing = sorted({name for (namespace, name), facts in evidence.secrets.items() if facts is None})
         elsewhere = dict(zip(missing, overlapped(self._elsewhere, missing)))
         accounts = sorted({(pull.namespace, pull.service_account) for pull in wanting})
-        earlier = dict(zip(accounts, overlapped(self._lists_of_pods, accounts)))
+        census = self.census
+        if census is None or self.request.selector:  # a scan without a selector has seen every pod
+            census = Census()
+            overlapped(partial(self._look_at_pods_of, census), accounts)
         return replace(
             evidence,
             secrets=secrets,
             elsewhere={name: where for name, where in elsewhere.items() if where},
-            earlier_lists={account: lists for account, lists in earlier.items() if lists},
+            earlier_lists={account: tuple(sorted(census.lists[account])) for account in accounts if account in census.lists},
+            anonymous_registries=census.registries(),
         )
 
     def _elsewhere(self, name: str) -> tuple[str, ...]:
         found = [_quietly(partial(store.namespaces_with_secret, name)) or [] for store in self.behind]
         return tuple(sorted({namespace for namespaces in found for namespace in namespaces}))
 
-    def _lists_of_pods(self, account: Name) -> tuple[tuple[str, ...], ...]:
-        if self.census and not self.request.selector:  # every pod has been seen
-            return tuple(sorted(self.census.lists.get(account, ())))
+    def _look_at_pods_of(self, census: Census, account: Name) -> None:
+        def look(pod: Object) -> bool:
+            census.look(pod)
+            return False
+
         fields = f"spec.serviceAccountName={account[1]}"
-        pods = _quietly(lambda: list(self.objects.select(KINDS["Pod"], account[0], fields=fields))) or []
-        return tuple(sorted({secret_names(pod.get("spec", {})) for pod in pods if pod["metadata"].get("uid")}))
+        _quietly(lambda: list(self.objects.select(KINDS["Pod"], account[0], fields=fields, wanted=look)))
 
     def _behind(self, what: str, namespace: str, read: Callable[[Store], Optional[T]]) -> object:
         """The first answer of the stores behind; None for what does not exist, UNREAD for what could not be read."""
@@ -283,24 +296,29 @@ UNREAD = object()
 
 
 class Census:
-    """Looks at every raw pod of a scan once: which wait, which lists of pull secrets the pods of each service account have,
+    """What pods that are not looked at themselves tell: which lists of pull secrets the pods of each service account have,
     and which registries serve pods that have none."""
 
     def __init__(self) -> None:
         self.images: set[str] = set()
         self.lists: dict[Name, set[tuple[str, ...]]] = {}
 
-    def wanted(self, pod: Object) -> bool:
+    def look(self, pod: Object) -> None:
         spec = pod.get("spec") or {}
         listed = tuple(one["name"] for one in spec.get("imagePullSecrets") or () if one.get("name"))
-        self.lists.setdefault((pod["metadata"]["namespace"], service_account_of(spec)), set()).add(listed)
-        if _waits(pod):
-            return True
-        if not pod.get("spec", {}).get("imagePullSecrets"):
-            for status in pod.get("status", {}).get("containerStatuses") or ():
-                if "running" in (status.get("state") or {}):
-                    self.images.add(status.get("image", ""))
-        return False
+        self.lists.setdefault((pod["metadata"].get("namespace", ""), service_account_of(spec)), set()).add(listed)
+        if listed:
+            return
+        # The status may show another name of the same image: what was asked for stands in the spec.
+        images = {one.get("name"): one.get("image", "") for one in spec.get("containers") or ()}
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            if "running" in (status.get("state") or {}):
+                self.images.add(images.get(status.get("name"), ""))
+
+    def wanted(self, pod: Object) -> bool:
+        """Whether a pod waits for an image; every pod is looked at on the way."""
+        self.look(pod)
+        return _waits(pod)
 
     def registries(self) -> tuple[str, ...]:
         return tuple(sorted({registry for image in self.images if (registry := _registry(image))}))
@@ -318,7 +336,8 @@ def _waits(pod: Object) -> bool:
 
 def _is_starting(pod: Object) -> bool:
     """Whether a pod has a container whose image may still be on its way: its events may speak of a pull."""
-    return bool(pod.get("status", {}).get("phase") == "Pending")
+    volumes = pod.get("spec", {}).get("volumes", [])
+    return bool(pod.get("status", {}).get("phase") == "Pending" or any(one.get("image") for one in volumes))
 
 
 def _has_failed(domain: Object) -> bool:
@@ -340,6 +359,13 @@ def _is_served(pull: Pull, evidence: Evidence) -> bool:
         return True
     known = {name: facts for (namespace, name), facts in evidence.secrets.items() if namespace == pull.namespace}
     return bool(look_up(reference, pull.secrets, known).attempts)
+
+
+def _would_serve(facts: SecretFacts, pull: Pull) -> bool:
+    try:
+        return bool(look_up(parse(pull.image), (facts.name,), {facts.name: facts}).attempts)
+    except InvalidReference:
+        return False
 
 
 def image_name(image: str) -> str:

@@ -101,6 +101,8 @@ RULES = (
         r"\binvalid proxy (?:url|address)\b.*",
         r"\bproxy: unknown scheme\b",
         r"\b(?:get|head|post) \"?¤+\"?\s*: (?P<say>bad gateway|service unavailable|gateway time-?out)\W*\Z",
+        # containerd asks the registry itself: a bare status after the URL can only be a proxy's answer to CONNECT.
+        r"\bfailed to do request: (?:get|head|post) \"?¤+\"?\s*: (?:forbidden|proxy authentication required)\W*\Z",
     ),
     # Plain against TLS, before TLS: Go tells it as a TLS error.
     _rule(
@@ -239,6 +241,7 @@ RULES = (
     _rule(
         "bad-content",
         r"\bcontent digest \S+ not found\b",
+        r"\bcould not fetch content descriptor\b.*",
         r"\b(?:unexpected commit digest|failed precondition)\b.*",
         r"\b(?:wrong diff ?id|does not match config's diffid|layers? from manifest don't match)\b.*",
         r"\bverification failed for digest\b.*",
@@ -424,6 +427,7 @@ REFUSED = _rule(
 LAST = (
     _rule(
         "runtime",
+        r"\bfailed to decrypt\b.*|\bmissing private key\b.*",
         r"\bsnapshot(?:s|ter)?\b.*",
         r"\b(?:failed to (?:extract|register|unpack|apply|mount|prepare)|error unpacking)\b.*",
         r"\binspect(?:error| image)\b.*",

@@ -12,7 +12,7 @@ from pullcore.keyring import LookUp
 from pullcore.kubelet import KubeletWord
 from pullcore.pull import ContainerUse
 from pullcore.reference import Reference
-from pullcore.remedies import describe, for_refusal, lost_from_account, recreate
+from pullcore.remedies import describe, for_refusal, lost_from_account, recreate, rolls_servers
 from pullcore.times import parse_time
 
 # The kubelet fails and does not say why.
@@ -89,9 +89,13 @@ def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
     summary, fix = _summary(cause, said[0], case, nodes), for_refusal(cause, case, nodes)
     if said[0].about_sandbox:
         summary, fix = f"node {nodes} can start no pod, for it lacks the image of the {said[0].word.detail}", describe(case)
+    elif cause == "secret-malformed" and not case.lookup.blocked:
+        fix = recreate(case)  # only to skip the back-off
     elif cause in AUTHENTICATION and (changed := _changed_since(said, case)):
         summary = f"the kubelet was refused before secret {changed} was changed, and will use it at its next try"
         fix = recreate(case)
+    if rolls_servers(fix, case):
+        summary += " (changing the Domain's list rolls its running servers)"
     return Finding(
         cause,
         "error",
@@ -137,6 +141,8 @@ def _summary(cause: str, said: Said, case: Case, nodes: str) -> str:
     if cause == "platform-mismatch":
         platforms = sorted({node.platform for node in case.nodes if node.platform and node.name in nodes.split(", ")})
         return f"the image has no variant for {', '.join(platforms) or 'the platform'} of node {nodes}: {detail}"
+    if cause == "secret-malformed" and not case.lookup.blocked and not case.lookup.unread:
+        return "a pull secret could not be read at the last try; all that are listed can be read now: the next try uses them"
     if cause in NOT_SAID:
         return "the kubelet waits before it tries again, and does not say what failed"
     return f"{CAUSES[cause].title}: {detail}" if detail else CAUSES[cause].title
@@ -148,4 +154,4 @@ def _replaced(case: Case) -> str:
     if not lost:
         return ""
     account = case.pull.service_account
-    return f"; earlier pods of service account {account} were given {lost}, then its list was replaced (kubectl patch does)"
+    return f"; other pods of service account {account} list {lost}: its list may have been replaced (kubectl patch does)"

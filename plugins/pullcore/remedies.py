@@ -9,9 +9,10 @@ from typing import Optional
 
 from pullcore.case import Case
 from pullcore.fixes import server_key
+from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.pull import Object, Source, Target
 from pullcore.weblogic import next_version
-from pullcore.workload import TEMPLATED, target_of
+from pullcore.workload import TEMPLATED, asks_of, target_of
 
 NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
 LIST_PATHS = {"Domain": "/spec/imagePullSecrets", "CronJob": "/spec/jobTemplate/spec/template/spec/imagePullSecrets"}
@@ -30,11 +31,11 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
     if cause == "platform-mismatch":
         platforms = commands.unscoped("get", "nodes", "-L", "kubernetes.io/os,kubernetes.io/arch")
         return (platforms, *_set_image(case, f"{reference.name}:TAG"))
-    if cause == "no-credentials" or (cause == "denied-or-missing" and not case.offers):
-        return give_credentials(case)
+    if cause in ("no-credentials", "denied-or-missing"):
+        # Where one is offered by now, the next try uses it.
+        return () if case.offers else give_credentials(case)
     if cause in ("bad-credentials", "expired-credentials"):
-        refused = [commands.replace_secret(one.secret, server_key(reference)) for one in case.lookup.attempts[:1]]
-        return tuple(refused) or give_credentials(case)
+        return write_anew(case.lookup.attempts[0].secret, case) if case.lookup.attempts else give_credentials(case)
     if cause == "never-pull":
         return set_policy(case, "IfNotPresent")
     if cause == "dns":
@@ -80,6 +81,16 @@ def give_credentials(case: Case) -> tuple[str, ...]:
     return (*create, *attach(name, case))
 
 
+def write_anew(secret: str, case: Case, server: Optional[str] = None) -> tuple[str, ...]:
+    """Puts a right credential into a secret; beside it where others would be lost, or where its type can't be kept."""
+    server = server or server_key(case.reference)
+    facts = case.known.get(secret)
+    if facts and facts.type == DOCKERCONFIGJSON and len(facts.entries) < 2:
+        return (case.commands.replace_secret(secret, server),)
+    beside = f"{secret}-pull"
+    return (case.commands.create_secret(beside, server), *attach(beside, case))
+
+
 def attach(name: str, case: Case) -> tuple[str, ...]:
     """Adds a secret to what the pods of every asker are given, and keeps all that they are given now."""
     return tuple(dict.fromkeys(line for asker in case.pull.askers for line in _attach_to(asker, name, case)))
@@ -91,25 +102,39 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     path = LIST_PATHS.get(asker.kind, "/spec/template/spec/imagePullSecrets")
     if name in own:
         return recreate(case)
+    # A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback").
+    again = recreate(case) if asker.kind in ("StatefulSet", "ReplicaSet") else ()
     if own and not changeable:  # the list of a pod or a Job stays as it was made, and switches the account's off
-        return case.commands.edited(asker) if not any(map(_runs, case.pods)) else ()
+        return case.commands.edited(asker, f"add name: {name} to imagePullSecrets") if not any(map(_runs, case.pods)) else ()
     if own:
-        return (case.commands.add_pull_secret(asker, path, name, first=False),)
-    # A first list in a template would switch the account's off; on a Domain it rolls the servers that run.
-    if changeable and not case.account_secrets and not (asker.kind == "Domain" and _has_running_pod(asker, case)):
-        return (case.commands.add_pull_secret(asker, path, name, first=True),)
+        return (case.commands.add_pull_secret(asker, path, name, first=False), *again)
+    if changeable and _first_list_is_safe(asker, case):
+        return (case.commands.add_pull_secret(asker, path, name, first=True), *again)
     add = () if name in case.account_secrets else (_add_to_account(name, case),)
     return (*add, *recreate(case))
 
 
+def _first_list_is_safe(asker: Target, case: Case) -> bool:
+    """A first list in a template switches the lists of service accounts off, so those have to be known and empty; on a
+    Domain these are the accounts of all its servers, and it rolls the servers that run."""
+    value = case.index.by_target.get(asker)
+    accounts = {ask.service_account for ask in asks_of(value, case.index.clusters)} if value else set()
+    lists = [case.list_of_account(account) for account in {*accounts, case.pull.service_account}]
+    return not any(names is None or names for names in lists) and not (
+        asker.kind == "Domain" and _has_running_pod(asker, case)
+    )
+
+
 def _add_to_account(name: str, case: Case) -> str:
+    if not case.account_known:
+        return case.commands.edit_account(case.account)
     return case.commands.add_pull_secret(case.account, "/imagePullSecrets", name, first=not case.account_secrets)
 
 
 def lost_from_account(case: Case) -> Optional[str]:
-    """The FAQ's trap, `kubectl patch serviceaccount` that replaces the whole list: a name that earlier pods of the account
-    were given, that it no longer has, and that would serve this image."""
-    if case.pull.secrets != case.account_secrets:
+    """The FAQ's trap, `kubectl patch serviceaccount` that replaces the whole list: a name that other pods of the account
+    have, that it does not list among others, and that would serve this image."""
+    if case.pull.secrets != case.account_secrets or not case.account_secrets:
         return None
     account = (case.pull.namespace, case.pull.service_account)
     earlier = {name for names in case.evidence.earlier_lists.get(account, ()) for name in names}
@@ -117,14 +142,15 @@ def lost_from_account(case: Case) -> Optional[str]:
     return lost[0] if lost else None
 
 
-def recreate(case: Case) -> tuple[str, ...]:
+def recreate(case: Case, uids: Optional[set[str]] = None) -> tuple[str, ...]:
     """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; saving,
-    deleting and making again a Job or a pod that nobody controls; deleting those that a controller makes again."""
+    deleting and making again a Job or a pod that nobody controls; deleting those that a controller makes again. Only those
+    with these `uids`, if given."""
     lines: list[str] = []
     delete: list[str] = []
     for pod in case.waiting_pods:
         owners = case.index.owners(pod)
-        if _runs(pod):
+        if _runs(pod) or (uids is not None and pod["metadata"].get("uid") not in uids):
             continue
         if owners and owners[-1].kind == "Domain" and "weblogic.serverName" not in pod["metadata"].get("labels", {}):
             spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
@@ -136,6 +162,14 @@ def recreate(case: Case) -> tuple[str, ...]:
     if delete:
         lines.append(case.commands.kubectl("delete", "pod", *delete))
     return tuple(dict.fromkeys(lines))
+
+
+def rolls_servers(fix: tuple[str, ...], case: Case) -> bool:
+    """Whether one of the commands changes the list of a Domain whose servers run: the operator then rolls them."""
+    domains = [asker for asker in case.pull.askers if asker.kind == "Domain" and _has_running_pod(asker, case)]
+    return any(
+        "/spec/imagePullSecrets" in line and f"patch domain {asker.name} " in line for line in fix for asker in domains
+    )
 
 
 def _has_running_pod(asker: Target, case: Case) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -10,7 +10,7 @@ from pullcore.apierrors import Forbidden
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.kinds import CHECKABLE, KINDS, TARGETS, Kind, kind_called
 from pullcore.overlap import overlapped
-from pullcore.pull import Object
+from pullcore.pull import Object, Target
 from pullcore.selector import from_spec
 from pullcore.store import Store
 from pullcore.weblogic import pod_selector
@@ -122,15 +122,15 @@ def pods_of(value: Object, store: Store) -> tuple[list[Object], list[Object]]:
     return [pod for pod in pods if controller_of(pod) in parents], between
 
 
-def owners_of(values: Iterable[Object], known: Iterable[Object], store: Store) -> list[Object]:
-    """What controls the values, and what controls that, as far as it exists and is not known already."""
+def owners_of(values: Iterable[Object], known: Iterable[Object], get: Callable[[Target], Optional[Object]]) -> list[Object]:
+    """What controls the values, and what controls that, as far as `get` finds it and it is not known already."""
     seen = {target_of(value) for value in known}
     found: list[Object] = []
     level = list(values)
     while level:
         wanted = {owner for value in level if (owner := controller_of(value)) and owner not in seen and owner.kind in OWNING}
         seen |= wanted
-        answers = overlapped(lambda owner: store.get(KINDS[owner.kind], owner.namespace, owner.name), sorted(wanted))
+        answers = overlapped(get, sorted(wanted))
         level = [value for value in answers if value]
         found += level
     return found

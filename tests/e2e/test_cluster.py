@@ -51,7 +51,7 @@ def test_pods_get_good_and_bad_images(kubectl: Kubectl, cluster: Cluster, regist
         make_pod("public", token.image("public/app:1.0")),
         make_pod("open", plain.image("team/multi:1.0")),
         make_pod("not-https", f"{cluster.plain_address}/team/app:1.0"),
-        make_pod("authority", registries["tls"].image("team/app:1.0")),
+        make_pod("authority", registries["tls"].image("team/app:1.0"), imagePullPolicy="Always"),
         make_pod("platform", plain.image("team/arm:1.0")),
     )
     for good in ("password", "token", "public", "open"):

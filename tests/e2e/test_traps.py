@@ -88,7 +88,7 @@ def test_account_s_list_replaced_by_a_patch(kubectl: Kubectl, cluster: Cluster, 
     kubectl.apply(deployment("web", registry.image("team/multi:1.0")))
     first = refused(kubectl, "web")[0]
     assert first["cause"] == "no-credentials"
-    assert "were given first, then its list was replaced" in first["summary"]
+    assert "list first: its list may have been replaced" in first["summary"]
     assert '"path":"/imagePullSecrets/-","value":{"name":"first"}' in first["fix"][0]
 
 

@@ -117,7 +117,7 @@ def test_bad_secret_of_what_runs_is_a_warning(
 def test_most_specific_first() -> None:
     names = ["malformed", "gone", "opaque", "v2"]
     one = only(report(pod(secrets=names, state=waiting(BACK_OFF)), secrets=[BAD, OPAQUE, V2], missing=["gone"]))
-    assert errors(one) == ["secret-malformed", "secret-missing", "secret-ignored", "key-mismatch", "backoff-only"]
+    assert errors(one) == ["secret-malformed", "key-mismatch", "backoff-only"]
     names.remove("malformed")
     one = only(report(pod(secrets=names, state=waiting(REFUSED)), secrets=[OPAQUE, V2], missing=["gone"]))
     assert errors(one) == ["secret-missing", "secret-ignored", "key-mismatch", "no-credentials"]
@@ -323,7 +323,7 @@ def test_faq_service_account_list_that_a_patch_replaced() -> None:
     earlier = {("default", "default"): (("good",),)}
     one = only(report(web, value, account(secrets=["other"]), secrets=secrets, earlier_lists=earlier))
     assert causes(one)[0] == "no-credentials"
-    assert "were given good" in one.findings[0].summary
+    assert "list good: its list may have been replaced" in one.findings[0].summary
     assert '"path":"/imagePullSecrets/-","value":{"name":"good"}' in one.findings[0].fix[0]
 
 

@@ -51,9 +51,10 @@ def test_secret_for_another_registry_is_no_mismatch() -> None:
     assert [finding.cause for finding in one.findings] == ["no-credentials"]
 
 
-def test_entries_that_would_be_lost_are_told() -> None:
+def test_entries_that_would_be_lost_stay_in_their_secret() -> None:
     one = only(report(pod(secrets=["s"], state=waiting(REFUSED)), secrets=[secret("s", config=TWO_ENTRIES)]))
-    assert "s has 2 entries: keep the others when you write it anew" in one.findings[0].evidence
+    assert "| kubectl replace" not in str(one.findings[0].fix)
+    assert "create secret docker-registry s-pull" in one.findings[0].fix[0]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,8 @@ def test_entries_that_would_be_lost_are_told() -> None:
     ],
 )
 def test_contents_of_secrets(config: str, cause: str) -> None:
-    one = only(report(pod(secrets=["s"], state=waiting(BACK_OFF)), secrets=[secret("s", config=config)]))
+    said = BACK_OFF if cause == "secret-malformed" else REFUSED  # the first explains whatever the kubelet does not say
+    one = only(report(pod(secrets=["s"], state=waiting(said)), secrets=[secret("s", config=config)]))
     assert one.findings[0].cause == cause
     assert "tiger" not in str(one.findings)
 
@@ -98,5 +100,5 @@ def test_every_place_of_an_image_is_in_the_fix() -> None:
     image = "Bad/Name:1"
     web = workload("Deployment", "web", container("a", image), container("b", image))
     one = only(report(web))
-    assert [line.count("/image") for line in one.findings[0].fix] == [1, 1]
+    assert [line.count('"op":"add"') for line in one.findings[0].fix] == [1, 1]
     assert IMAGE not in str(one.findings)

@@ -50,7 +50,7 @@ def test_namespace_and_context_are_in_every_command() -> None:
     domain = Target("Domain", "ns", "d")
     source = Source(domain, "spec.image", "old:1")
     lines = [
-        COMMANDS.create_secret("s", "h"), COMMANDS.replace_secret("s", "h"), *COMMANDS.edited(domain),
+        COMMANDS.create_secret("s", "h"), COMMANDS.replace_secret("s", "h"), *COMMANDS.edited(domain, "x"),
         COMMANDS.copy_secret("s", "far"), COMMANDS.add_pull_secret(domain, "/spec/imagePullSecrets", "s", first=True),
         COMMANDS.new_introspect_version(domain, "2"), *COMMANDS.set_image(source, "x:1"),
         *COMMANDS.set_policy(source, "Never"),

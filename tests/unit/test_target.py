@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Optional
 
 import pytest
@@ -9,6 +10,7 @@ from pullcore.apierrors import Forbidden
 from pullcore.errors import CommandError, UsageError
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS, Kind, kind_called
+from pullcore.pull import Target
 from pullcore.store import FileStore
 from pullcore.target import Named, domains_of_cluster, find, owners_of, parse_names, pods_of
 
@@ -147,6 +149,10 @@ def test_pods_of_a_deployment_whose_replica_sets_may_not_be_read() -> None:
     assert [one["metadata"]["name"] for one in found] == ["web-5d9c-a"]
 
 
+def getter(store: FileStore) -> Callable[[Target], Optional[Object]]:
+    return lambda target: store.get(KINDS[target.kind], target.namespace, target.name)
+
+
 def test_owners_of() -> None:
     web = workload("Deployment", "web")
     replicas = workload("ReplicaSet", "web-1")
@@ -156,11 +162,11 @@ def test_owners_of() -> None:
         controlled("b", replicas),
         controlled("c", {"kind": "Rollout", "metadata": {"name": "r"}}),
     ]
-    found = owners_of(pods, pods, store_of(web, replicas))
+    found = owners_of(pods, pods, getter(store_of(web, replicas)))
     assert [one["metadata"]["name"] for one in found] == ["web-1", "web"]
     circle = workload("ReplicaSet", "me")
     circle["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "me", "controller": True}]
-    assert owners_of([circle], [], store_of(circle)) == [circle]
+    assert owners_of([circle], [], getter(store_of(circle))) == [circle]
 
 
 # Files as a store
