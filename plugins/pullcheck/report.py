@@ -37,8 +37,15 @@ def summary(report: Report, style: Style, *, namespaces: bool) -> str:
     for (_, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         lines += ["", *_cause(group, style)]
     if report.pulls:
-        first = report.pulls[0]
-        lines += ["", clean(f"Each step of one: kubectl pullcheck {first.pull.asker.ref} -n {first.pull.namespace}")]
+        first = report.pulls[0].pull
+        words = [
+            "Each step of one: kubectl pullcheck",
+            clean(first.asker.ref),
+            "-n",
+            clean(first.namespace),
+            *report.context,
+        ]
+        lines += ["", visible(" ".join(words))]
     return "\n".join(lines) + "\n"
 
 

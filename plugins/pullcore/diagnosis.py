@@ -49,6 +49,7 @@ class Report:
     notes: tuple[str, ...]
     not_checked: tuple[NotChecked, ...]
     evidence: Evidence
+    context: tuple[str, ...] = ()  # words that reach the same cluster
 
 
 def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
@@ -59,7 +60,9 @@ def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
         explained = [one for one in explained if one.said or (one.verdict == BLOCKED and one.pull.live)]
     explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
     notes = (*evidence.notes, *_notes(evidence, explained))
-    return Report(worst(explained), evidence.targets, tuple(explained), notes, evidence.not_checked, evidence)
+    return Report(
+        worst(explained), evidence.targets, tuple(explained), notes, evidence.not_checked, evidence, tuple(context)
+    )
 
 
 def worst(explained: Sequence[Diagnosis]) -> str:

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Optional, TypeVar
 
 from pullcore.apierrors import ApiError
+from pullcore.census import Census, waits
 from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
 from pullcore.kinds import CHECKABLE, KINDS
-from pullcore.kubelet import is_pull_reason
 from pullcore.overlap import overlapped, together
-from pullcore.podspec import CONTAINER_LISTS, secret_names, service_account_of
+from pullcore.podspec import secret_names, service_account_of
 from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, parse
 from pullcore.store import Store
@@ -208,7 +208,7 @@ class Gathering:
 
     def _events(self, evidence: Evidence) -> tuple[Object, ...]:
         kind, namespaces = KINDS["Event"], sorted({pod["metadata"].get("namespace", "") for pod in evidence.pods})
-        waiting = {pod["metadata"].get("uid", ""): pod for pod in evidence.pods if _waits(pod) or _is_starting(pod)}
+        waiting = {pod["metadata"].get("uid", ""): pod for pod in evidence.pods if waits(pod) or _is_starting(pod)}
         waiting.pop("", None)
         domains = [value for value in evidence.objects if value["kind"] == "Domain"]
 
@@ -295,45 +295,6 @@ class Gathering:
 UNREAD = object()
 
 
-class Census:
-    """What pods that are not looked at themselves tell: which lists of pull secrets the pods of each service account have,
-    and which registries serve pods that have none."""
-
-    def __init__(self) -> None:
-        self.images: set[str] = set()
-        self.lists: dict[Name, set[tuple[str, ...]]] = {}
-
-    def look(self, pod: Object) -> None:
-        spec = pod.get("spec") or {}
-        listed = tuple(one["name"] for one in spec.get("imagePullSecrets") or () if one.get("name"))
-        self.lists.setdefault((pod["metadata"].get("namespace", ""), service_account_of(spec)), set()).add(listed)
-        if listed:
-            return
-        # The status may show another name of the same image: what was asked for stands in the spec.
-        images = {one.get("name"): one.get("image", "") for one in spec.get("containers") or ()}
-        for status in (pod.get("status") or {}).get("containerStatuses") or ():
-            if "running" in (status.get("state") or {}):
-                self.images.add(images.get(status.get("name"), ""))
-
-    def wanted(self, pod: Object) -> bool:
-        """Whether a pod waits for an image; every pod is looked at on the way."""
-        self.look(pod)
-        return _waits(pod)
-
-    def registries(self) -> tuple[str, ...]:
-        return tuple(sorted({registry for image in self.images if (registry := _registry(image))}))
-
-
-def _waits(pod: Object) -> bool:
-    status = pod.get("status") or {}
-    for _, field_name, _ in CONTAINER_LISTS:
-        for one in status.get(field_name) or ():
-            waiting = (one.get("state") or {}).get("waiting")
-            if waiting and is_pull_reason(waiting.get("reason")):
-                return True
-    return False
-
-
 def _is_starting(pod: Object) -> bool:
     """Whether a pod has a container whose image may still be on its way: its events may speak of a pull."""
     volumes = pod.get("spec", {}).get("volumes", [])
@@ -374,13 +335,6 @@ def image_name(image: str) -> str:
         return parse(image).name
     except InvalidReference:
         return image
-
-
-def _registry(image: str) -> str:
-    try:
-        return parse(image).registry
-    except InvalidReference:
-        return ""
 
 
 def _with_images_of(names: set[str], node: Object) -> Object:

@@ -11,25 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
-
+from pullcore import yamltext
 from pullcore.errors import CommandError, one_line
 from pullcore.pull import Object
 
 MAX_BYTES = 256 * 1024 * 1024
 BLANKS = re.compile(r"\s*")
-MAX_VALUES = 5_000_000  # what all aliases of one document may expand to
-MAX_DEPTH = 200
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: a time stays text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def read(name: str, stdin: BinaryIO) -> list[Object]:
@@ -56,8 +43,8 @@ def read(name: str, stdin: BinaryIO) -> list[Object]:
         raise CommandError(f"{shown} is not UTF-8 text (byte {error.start})") from error
     try:
         return [value for document in _documents(text) for value in _objects(document)]
-    except yaml.YAMLError as error:
-        raise CommandError(f"{shown} is neither YAML nor JSON: {_place(error)}") from error
+    except yamltext.NotYaml as error:
+        raise CommandError(f"{shown} is neither YAML nor JSON: {one_line(error, 300)}") from error
     except RecursionError as error:
         raise CommandError(f"{shown} is nested too deeply") from error
     except ValueError as error:
@@ -71,27 +58,7 @@ def _documents(text: str) -> Iterator[Any]:
             return
         except json.JSONDecodeError:
             pass  # YAML in flow style, or broken: the YAML reader says where
-    _refuse_depth(text)
-    loader = _Loader(text)
-    try:
-        while loader.check_node():
-            node = loader.get_node()
-            _refuse_bomb(node)
-            yield loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _refuse_depth(text: str) -> None:
-    """Raises ValueError for deep nesting: libyaml's composer recurses in C, and many brackets are a segmentation fault."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):  # a flat stream
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    yield from yamltext.documents(text)
 
 
 def _json_documents(text: str) -> list[Any]:
@@ -101,22 +68,6 @@ def _json_documents(text: str) -> list[Any]:
         position = BLANKS.match(text, position).end()  # type: ignore[union-attr]
         found.append(value)
     return found
-
-
-def _refuse_bomb(root: yaml.Node) -> None:
-    """Raises ValueError if the document's aliases expand to too many values, or to themselves."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node) -> int:
-        key = id(node)
-        if key not in sizes:
-            sizes[key] = MAX_VALUES + 1  # found again below itself: endless
-            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
-            sizes[key] = 1 if isinstance(node, yaml.ScalarNode) else 1 + sum(size(part) for part in parts)
-        return sizes[key]
-
-    if size(root) > MAX_VALUES:
-        raise ValueError(f"its YAML aliases expand to more than {MAX_VALUES} values")
 
 
 def _objects(document: Any) -> Iterator[Object]:
@@ -141,9 +92,3 @@ def _objects(document: Any) -> Iterator[Object]:
         if isinstance(item, dict) and "kind" not in item and kind != "List":
             item = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **item}
         yield from _objects(item)
-
-
-def _place(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be parsed"
-    return one_line(f"{problem} (line {mark.line + 1})" if mark else problem, 300)

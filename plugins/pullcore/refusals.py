@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Optional
 
 from pullcore.case import Case, Finding, NodeView, Said
@@ -42,30 +43,19 @@ def settle(
     said = Said(use, word, word.cause)
     if said.about_sandbox:
         return said
-    return Said(use, word, _class(use, word, reference, lookup, nodes, sources))
-
-
-def _class(
-    use: Optional[ContainerUse],
-    word: KubeletWord,
-    reference: Reference,
-    lookup: LookUp,
-    nodes: Sequence[NodeView],
-    sources: str,
-) -> str:
-    cause, text = word.cause, word.message
-    if cause == "never-pull" and use and any(node.present and node.name == use.node and _checks(node) for node in nodes):
-        return "present-not-usable"
+    listed_here = any(node.present and use and node.name == use.node and _checks(node) for node in nodes)
+    if said.cause == "never-pull" and listed_here:
+        return replace(said, cause="present-not-usable")
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
-    if official and cause in ("denied-or-missing", "no-credentials"):
-        return "repository-not-found"  # everything there is public: what is denied is not there
-    open_question = cause in ("no-credentials", "bad-credentials", "denied-or-missing") and WHO_ASKS.search(text)
-    if not open_question or SETTLED.search(text) or lookup.unread or lookup.blocked:
-        return cause
-    real = [one.secret for one in lookup.attempts if not one.empty]
-    if real:
-        return "bad-credentials"
-    return "no-credentials" if sources == "unlikely" else cause
+    if official and said.cause in ("denied-or-missing", "no-credentials"):
+        return replace(said, cause="repository-not-found")  # everything there is public: what is denied is not there
+    about_login = said.cause in ("no-credentials", "bad-credentials", "denied-or-missing")
+    is_open = about_login and WHO_ASKS.search(word.message) and not SETTLED.search(word.message)
+    if not is_open or lookup.unread or lookup.blocked:
+        return said
+    if any(not one.empty for one in lookup.attempts):
+        return replace(said, cause="bad-credentials")
+    return replace(said, cause="no-credentials") if sources == "unlikely" else said
 
 
 def _checks(node: NodeView) -> bool:

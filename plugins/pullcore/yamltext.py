@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 DEPTH = 200
@@ -11,6 +12,10 @@ NODES = 2_000_000
 
 class YamlError(ValueError):
     """Text that is not YAML or is built to hurt; str() is one line."""
+
+
+class NotYaml(YamlError):
+    """Text that breaks the grammar of YAML; str() tells the line."""
 
 
 def documents(text: str) -> Iterator[Any]:
@@ -22,23 +27,36 @@ def documents(text: str) -> Iterator[Any]:
     """
     import yaml
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = _loader()
     try:
         depth = 0
         for event in yaml.parse(text, Loader=loader):  # a flat stream: no recursion
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > DEPTH:
-                    raise YamlError(f"is nested deeper than {DEPTH} levels")
+                    raise YamlError(f"it is nested deeper than {DEPTH} levels")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
         for document in yaml.load_all(text, Loader=loader):
             _check_size(document)
             yield document
     except yaml.YAMLError as error:
-        raise YamlError(_reason(error)) from None
+        raise NotYaml(_reason(error)) from None
     except (ValueError, OverflowError, RecursionError) as error:  # impossible dates, numbers of a million digits
         raise error if isinstance(error, YamlError) else YamlError(str(error)) from None
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """YAML as Kubernetes reads it: a time stays text."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in some if tag != "tag:yaml.org,2002:timestamp"]
+        for first, some in base.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
 
 
 def _reason(error: Exception) -> str:
@@ -52,7 +70,7 @@ def _check_size(document: Any) -> None:
     while waiting:
         seen += 1
         if seen + len(waiting) > NODES:
-            raise YamlError(f"holds more than {NODES:,} values")
+            raise YamlError(f"it holds more than {NODES:,} values, or its aliases expand to that many")
         value = waiting.pop()
         if isinstance(value, dict):
             waiting.extend(value.values())

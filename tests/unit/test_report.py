@@ -12,7 +12,7 @@ import yaml
 from pullcheck import document
 from pullcheck import report as pages
 from pullcore.causes import CAUSES
-from pullcore.diagnosis import Report
+from pullcore.diagnosis import Report, diagnose
 from pullcore.evidence import NotChecked
 from pullcore.terminal import ASCII_MARKS, Style
 
@@ -26,6 +26,7 @@ from .builders import (
     RUNNING,
     container,
     domain,
+    evidence,
     node,
     pod,
     report,
@@ -151,3 +152,14 @@ def test_names_of_other_projects_kinds() -> None:
         pod(owner={"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "pg"}}, state=waiting(DNS))
     )
     assert "weblogic" not in pages.names(found)
+
+
+def test_commands_are_printed_as_they_are() -> None:
+    """Blanks in quotes have a meaning: what is pasted from the page is what the report for machines holds."""
+    value = pod(secrets=["gone"], state=waiting(REFUSED))
+    seen = evidence(value, missing=["gone"], elsewhere={"gone": ("far",)})
+    found = diagnose(seen, ("--context", "'two  blanks'"))
+    page = pages.explained(found, Style())
+    for command in found.pulls[0].findings[0].fix:
+        assert command in page
+        assert "two  blanks" in command

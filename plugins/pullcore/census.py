@@ -1,0 +1,55 @@
+"""What is learnt from pods that are not diagnosed themselves: they are looked at once, as they come, and not kept."""
+
+from __future__ import annotations
+
+from pullcore.evidence import Name
+from pullcore.kubelet import is_pull_reason
+from pullcore.podspec import CONTAINER_LISTS, service_account_of
+from pullcore.pull import Object
+from pullcore.reference import InvalidReference, parse
+
+
+class Census:
+    """What pods that are not looked at themselves tell: which lists of pull secrets the pods of each service account have,
+    and which registries serve pods that have none."""
+
+    def __init__(self) -> None:
+        self.images: set[str] = set()
+        self.lists: dict[Name, set[tuple[str, ...]]] = {}
+
+    def look(self, pod: Object) -> None:
+        spec = pod.get("spec") or {}
+        listed = tuple(one["name"] for one in spec.get("imagePullSecrets") or () if one.get("name"))
+        self.lists.setdefault((pod["metadata"].get("namespace", ""), service_account_of(spec)), set()).add(listed)
+        if listed:
+            return
+        # The status may show another name of the same image: what was asked for stands in the spec.
+        images = {one.get("name"): one.get("image", "") for one in spec.get("containers") or ()}
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            if "running" in (status.get("state") or {}):
+                self.images.add(images.get(status.get("name"), ""))
+
+    def wanted(self, pod: Object) -> bool:
+        """Whether a pod waits for an image; every pod is looked at on the way."""
+        self.look(pod)
+        return waits(pod)
+
+    def registries(self) -> tuple[str, ...]:
+        return tuple(sorted({registry for image in self.images if (registry := registry_of(image))}))
+
+
+def waits(pod: Object) -> bool:
+    status = pod.get("status") or {}
+    for _, field_name, _ in CONTAINER_LISTS:
+        for one in status.get(field_name) or ():
+            waiting = (one.get("state") or {}).get("waiting")
+            if waiting and is_pull_reason(waiting.get("reason")):
+                return True
+    return False
+
+
+def registry_of(image: str) -> str:
+    try:
+        return parse(image).registry
+    except InvalidReference:
+        return ""
