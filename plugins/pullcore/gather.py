@@ -17,6 +17,7 @@ from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
 from pullcore.kinds import CHECKABLE, KINDS
+from pullcore.kubelet import failed_pods
 from pullcore.overlap import overlapped, together
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.pull import Object, Pull, Target
@@ -225,12 +226,17 @@ class Gathering:
             found: list[Object] = []
             for domain in domains:
                 own = target_of(domain)
-                fields = f"involvedObject.kind=Domain,involvedObject.name={own.name}"
-                found += self.objects.select(kind, own.namespace, fields=fields)
+                spoken_of = [("Domain", own.name), *(("Pod", name) for name in sorted(failed_pods(domain)))]
+                for about, name in spoken_of:
+                    fields = f"involvedObject.kind={about},involvedObject.name={name}"
+                    found += self.objects.select(kind, own.namespace, fields=fields)
             return found
 
         what = f"events in {', '.join(namespaces) if len(namespaces) == 1 else 'these namespaces'}"
-        return tuple((self.tried(what, of_pods) or []) + (self.tried(what, of_domains) or []))
+        events = [*(self.tried(what, of_pods) or []), *(self.tried(what, of_domains) or [])]
+        return tuple(
+            {(event["metadata"].get("namespace"), event["metadata"].get("name")): event for event in events}.values()
+        )
 
     # What explains a refusal
 

@@ -184,6 +184,11 @@ class _Report(NamedTuple):
     time: Optional[datetime]
 
 
+def failed_pods(domain: Object) -> set[str]:
+    """The names of the pods that a failed Domain's status speaks of; they may be gone, their events are not."""
+    return {report.pod for report in _reports(domain) if report.pod} if _failures(domain) else set()
+
+
 def is_aborted(domain: Object) -> bool:
     """Whether the operator has given up: condition Failed, reason Aborted (v9; v8 never gives up so)."""
     return any(condition.get("reason") == "Aborted" for condition in _failures(domain))
