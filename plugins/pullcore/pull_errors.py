@@ -68,7 +68,7 @@ _NAMED = tuple(
         (rf"\b{_NAMES}\b\W{{0,3}}[\"']([^\"'\s]+)[\"']", re.I),
         (r"sha256:[0-9a-f]{6,}", 0),
         (
-            rf"(?<![\w/.%¤-])(?!{_KEEP})(?:(?:[\w.-]|<[\w-]+>)+(?::\d+)?/)+(?:[\w.-]|<[\w-]+>)*[\w>](?::[\w.-]*\w)?(?:@[\w:]+\w)?",
+            rf"(?<![\w/.%¤-])(?<!\w>)(?!{_KEEP})(?:(?:[\w.-]|<[\w-]+>)+(?::\d+)?/)+(?:[\w.-]|<[\w-]+>)*[\w>](?::[\w.-]*\w)?(?:@[\w:]+\w)?",
             re.I,
         ),
         (r"(?<!\S)(?!\S*/certs\.d/)/[\w./:@+-]*\w", 0),
@@ -78,7 +78,7 @@ _NAMED = tuple(
         (r"\b(?:error|unable|failed|failing|trying) (?:to )?pull(?:ing)?(?: image)? ([^\s\"¤]+?)(?=[,:]\s)", re.I),
         (r"\bimage (\S+?)(?= (?:not found|because|does not exist|is ))", re.I),
         (r"\brepository:? ([^\s,:]+)(?=[,:]? (?:not found|does not exist|action))", re.I),
-        (r"\blookup (\S+?)(?=:? |:\Z)", 0),
+        (r"\blookup (\S+?)(?=:? |:?\Z)", 0),
     )
 )
 
@@ -95,9 +95,13 @@ _RUNTIME = (
 )
 _KUBELET_WRAPPERS = re.compile(rf"(?:\s|\"|{_KUBELET})*")
 _ALL_WRAPPERS = re.compile(rf"(?:\s|\"|{_KUBELET}|{_RUNTIME})*")
-_SAYS_NOTHING = re.compile(r"trying and failing to pull image|image can't be pulled|\A\W*\Z", re.I)
-# Old kubelets wrapped every error in this guess.
-_GUESS = re.compile(r"this may be because there are no credentials on this request\.?", re.I)
+_SAYS_NOTHING = re.compile(r"trying and failing to pull image|image can't be pulled|\A[^\w¤]*\Z", re.I)
+# Said whatever the error is: a guess of old kubelets, the daemon's status by clients of docker's API, docker run's start.
+_GUESS = re.compile(
+    r"this may be because there are no credentials on this request\.?|\(HTTP code \d+\) (?=[a-z ]{1,40} - )"
+    r"|unable to find image '[^']*' locally",
+    re.I,
+)
 
 _ATTEMPT = (
     r"(?:rpc error: code =|failed to (?:pull|resolve|copy|authorize)|initializing source|reading manifest|pinging |"
@@ -107,6 +111,10 @@ _SEVERAL = re.compile(rf"(?:\A|: |\s)\[(?={_ATTEMPT})")
 _NEXT_ATTEMPT = re.compile(rf",\s+(?={_ATTEMPT})")
 # containers/image: every mirror that was asked, then the registry itself.
 _MIRRORS = re.compile(r"\(?Mirrors also failed: \[|\] \[|\]\): ")
+# Podman and buildah: every registry that they tried for a name without one. That it is not in one says nothing.
+_SEARCHED = re.compile(r"\b\d+ errors occurred while pulling:")
+_NEXT_REGISTRY = re.compile(r"\s\* ")
+_MISSING = ("repository-not-found", "image-not-found")
 # What registries are known to mean: where host and wording fit, the first cause is really the second.
 _KNOWN_HOSTS = tuple(
     (re.compile(host), cause, re.compile(wording), meant)
@@ -154,6 +162,8 @@ def _decide(text: str) -> Classification:
     text = " ".join(text[:_READ].replace('\\"', '"').split())  # as copied from a log, or wrapped by a terminal
     blotted = blot(text)
     attempts = [_recognise(text, blotted, *span) for span in _attempts(blotted)]
+    if _SEARCHED.search(blotted):
+        attempts = [attempt for attempt in attempts[1:] if attempt[0].cause not in _MISSING] or attempts
     found, rule = max(attempts, key=lambda attempt: _STAGES.get(attempt[0].cause, len(_STAGES)))
     cause = found.cause
     if rule is REFUSED and _SEVERAL.search(blotted):
@@ -168,7 +178,13 @@ def _decide(text: str) -> Classification:
 def _attempts(blotted: str) -> Iterator[tuple[int, int]]:
     """Where the errors of the single attempts stand: with several credentials, at several mirrors; else one whole."""
     start = _KUBELET_WRAPPERS.match(blotted).end()  # type: ignore[union-attr]  # matches the empty text as well
-    between = _NEXT_ATTEMPT if _SEVERAL.search(blotted) else _MIRRORS if "Mirrors also failed" in blotted else None
+    between = None
+    if _SEVERAL.search(blotted):
+        between = _NEXT_ATTEMPT
+    elif "Mirrors also failed" in blotted:
+        between = _MIRRORS
+    elif _SEARCHED.search(blotted):
+        between = _NEXT_REGISTRY
     for cut in between.finditer(blotted, start) if between else ():
         yield start, cut.start()
         start = cut.end()

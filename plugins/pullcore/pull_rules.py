@@ -36,7 +36,11 @@ _STATUS = r"\b(?:status(?:[ _]?code)?|http|code|registry|registry:)\W{0,3}(?:[^\
 RULES = (
     # The kubelet's own words. It asked no runtime: nothing below can be meant.
     _rule("never-pull", r"not present with pull policy of never", r"\bErrImageNeverPull\b"),
-    _rule("secret-missing", r"unable to retrieve (?:some )?(?:image )?pull secrets?\b.*"),
+    _rule(
+        "secret-missing",
+        r"unable to retrieve (?:some )?(?:image )?pull secrets?\b.*",
+        r"\bsecrets? \"[^\"]*\" not found\b",
+    ),
     _rule(
         "secret-malformed",
         # Only where the error of the look-up is all there is: registries' answers are JSON, too.
@@ -56,6 +60,7 @@ RULES = (
         r"\brepository name must (?:be lowercase|be canonical|not be more than|not be longer than|have at least)\b",
         r"\brepository name component must\b",
         r"\binvalid (?:image|repository|tag) name\b",
+        r"\binvalid reference\b",
         r"\b(?:name|tag)[ _]invalid\b",
         r"\binvalid (?:checksum digest (?:length|format)|repository name)\b",
         r"\bunsupported digest algorithm\b",
@@ -87,7 +92,7 @@ RULES = (
         r"\bimage verifier \S+ (?:blocked|rejected)\b",
         r"\b(?:image verification failed|image is not signed|failed to verify (?:image )?signature)\b.*",
         r"\b(?:remote trust data does not exist|no valid trust data|no trust data)\b",
-        r"\bPROJECTPOLICYVIOLATION\b",
+        r"\bPROJECT_?POLICY_?VIOLATION\b",
         r"\bconfigured policy\b",
     ),
     # The proxy, before the network and TLS: it fails in their words. A status text bare after the URL is what Go's
@@ -100,7 +105,8 @@ RULES = (
         r"\berror connecting to proxy\b",
         r"\binvalid proxy (?:url|address)\b.*",
         r"\bproxy: unknown scheme\b",
-        r"\b(?:get|head|post) \"?¤+\"?\s*: (?P<say>bad gateway|service unavailable|gateway time-?out)\W*\Z",
+        r"\b(?:get|head|post) \"?¤+\"?\s*: (?P<say>bad gateway|service unavailable|gateway time-?out|authenticationrequired"
+        r"|moved (?:permanently|temporarily)|found|(?:temporary|permanent) redirect)\W*\Z",
         # containerd asks the registry itself: a bare status after the URL can only be a proxy's answer to CONNECT.
         r"\bfailed to do request: (?:get|head|post) \"?¤+\"?\s*: (?:forbidden|proxy authentication required)\W*\Z",
     ),
@@ -119,6 +125,7 @@ RULES = (
     _rule(
         "dns",
         r"\blookup \S+?(?: on [^\s,]+)?: (?!operation was canceled).*",
+        r"\bdial tcp: lookup \S+(?: on [^\s,]+)?\W*\Z",
         r"\bno such host\b",
         r"\bserver misbehaving\b",
         r"\btemporary failure in name resolution\b",
@@ -155,6 +162,7 @@ RULES = (
         r"\binsufficient (?:free |disk )space\b",
         r"\bENOSPC\b",
         r"\bdisk (?:is )?full\b",
+        r"\bthin pool has \d+ free (?:data|metadata) blocks\b.*",
         r"\binput/output error\b",
         r"\bread-only file system\b",
     ),
@@ -196,8 +204,8 @@ RULES = (
     # Content that did not arrive whole, before the network: where a layer is read, EOF is about the layer.
     _rule(
         "bad-content",
-        r"\b(?:storing blob|writing blob|happened during read|extract(?:ing)? layer|register layer|processing tar file"
-        r"|short read|size validation)\b.*?(?P<say>\b(?:unexpected )?EOF\b)",
+        r"\b(?:storing blob|writing blob|happened during read|(?:extract|copy)(?:ing)? layer|register layer"
+        r"|processing tar file|short read|size validation)\b.*?(?P<say>\b(?:unexpected )?EOF\b)",
     ),
     _rule(
         "connection",
@@ -252,7 +260,7 @@ RULES = (
         r"\bmedia type\b.*\bno longer supported\b",
         r"\b(?:unsupported|unknown) (?:manifest|image) (?:type|format|schema|version)\b.*",
         r"\b(?:unsupported|unrecognized) (?:manifest schema|schema version)\b.*",
-        r"\bschema ?1\b.*",
+        r"\bschema ?v?1\b.*",
         r"\bmissing signature key\b",
         r"\bEncountered remote\b.*|\binvalid mixed OCI image\b.*|\bimage-specific operation on artifact\b.*",
         r"\bno processor for media-type\b",
@@ -291,6 +299,7 @@ RULES = (
         _STATUS + r"(?P<say>5[0-9][0-9]\b.*)",
         r"\b(?:internal server error|bad gateway|gateway time-?out|service unavailable)\b",
         r"\bunsupported (?:docker )?v1 repository request\b",
+        r"\bcan't talk to a v1 (?:docker|container) registry\b",
         # A page instead of JSON: whoever answered is no registry, whatever its status says of the page.
         r"\berror parsing HTTP 404 response body: invalid character\b.*",
     ),
@@ -312,8 +321,10 @@ RULES = (
         r"\bno (?:basic auth|auth|valid|registry)? ?credentials\b",
         r"\bunauthenticated requests?\b.*",
         r"\banonymous (?:users?|access|pulls?|callers?|caller)\b.*",
-        r"\b(?:please|you must|you need to|must) (?:be )?log(?:ged)?[ -]?in\b.*",
+        r"\b(?:please|you must|you need to|must) (?:be )?log(?:ged)?[ -]?in\b(?! with a ).*",
         r"\b(?:not logged in|you may not login yet|login required|authorize header needed)\b.*",
+        r"\berror getting credentials - err: .*",
+        r"\bdocker-credential-[\w.-]+\W{0,3}: executable file not found\b",
         r"\bauthorization token required\b",
         r"\bcredentials not found\b",
         r"\bmissing (?:auth|credentials)\b.*",
@@ -334,6 +345,8 @@ RULES = (
         r"\baccount (?:is |has been )?(?:suspended|disabled|locked|inactive)\b",
         r"\bdenied: access forbidden\b",
         r"\bip (?:address )?\S* ?(?:is )?not (?:allowed|permitted|whitelisted)\b",
+        # Who does not pay is known, and may not.
+        r"\b402 \(?payment required\b\)?|\bbilling-related error\b.*",
     ),
     _rule(
         "bad-credentials",
@@ -346,6 +359,7 @@ RULES = (
         r"\blog[ -]?in (?:attempt .{0,60})?failed\b.*",
         r"\bcannot be authenticated\b.*",
         r"\bunable to (?:authenticate|validate token)\b.*",
+        r"\bmust log in with a (?:personal )?access token\b.*",
         r"\bcould not find robot\b.*",
         r"\binvalid_(?:grant|client|token)\b.*",
         r"\bAADSTS\d+\b.*",
@@ -356,7 +370,7 @@ RULES = (
     _rule(
         "repository-not-found",
         r"\bNAME_UNKNOWN\b|\bname unknown\b|\brepository name not known\b",
-        r"\b(?:repository|project|repo) (?:with name )?['\"]?[\w.¤-]+['\"]?:? (?:was )?not found\b",
+        r"\b(?:repository|project|repo) (?:with name )?['\"]?[\w.¤-]+['\"]?:? (?:was )?not found\b(?!: does not exist or )",
         r"\b(?:repository|project|repo) (?:with name )?['\"]?[\w.¤-]+['\"]? does not exist\b(?! or)",
         r"\brepository (?:was )?not found\b",
         r"(?<!, )\brepository does not exist\b(?! or)",
@@ -388,6 +402,7 @@ RULES = (
         r"\baccess to the requested resource is not authorized\b",
         r"\bunauthorized to access repository\b",
         r"\bor it may not exist\b",
+        r"\bdoes not exist or no pull access\b",
         r"\bplease verify that it exists and you have permission\b",
         r"\bdoes not match bearer token resource\b",
         r"\bmay have invalid credentials\b",
@@ -396,7 +411,7 @@ RULES = (
     _rule("forbidden", r"\bpermission\b.{0,80}\bdenied on resource\b", r"\b403 \(?forbidden\b\)?.*"),
     _rule("forbidden", _STATUS + r"(?P<say>403\b.*)", r"(?:\A|: )(?P<bare>forbidden)\b"),
     # Missing images; docker before 1.13 said "image x not found" of what it was not shown as well.
-    _rule("denied-or-missing", r"\AError: image \S+ not found\b"),
+    _rule("denied-or-missing", r"\bError: image \S+ not found\b(?!:)"),
     _rule(
         "image-not-found",
         r"\bmanifest(?:[ _]unknown| for \S+ not found| \S+ not found| (?:is |was )?not found|s? not found)\b.*",
@@ -409,7 +424,6 @@ RULES = (
         r"\b404 \(?not found\b\)?",
         _STATUS + r"(?P<say>404\b.*)",
         r"(?:¤|[\"\]])\s*: (?P<end>not found)\b",
-        r"\bunable to find image\b",
     ),
 )
 
@@ -430,12 +444,13 @@ LAST = (
         r"\bfailed to decrypt\b.*|\bmissing private key\b.*",
         r"\bsnapshot(?:s|ter)?\b.*",
         r"\b(?:failed to (?:extract|register|unpack|apply|mount|prepare)|error unpacking)\b.*",
-        r"\binspect(?:error| image)\b.*",
+        r"\b(?:image)?inspect(?:error| image)\b.*",
         r"\b(?:readlink|mkdir|lchown|chmod|chown|rename|symlink|open|stat|lstat|unlink(?:at)?|mount) ¤+: .*",
         r"\b(?:layer|image) not known\b|\blayer does not exist\b|\blocating item named\b.*",
-        r"\b(?:failed to get sandbox image|OCI runtime|shim task)\b.*",
+        r"\bdoes not resolve to an image ID\b",
+        r"\b(?:OCI runtime|shim task)\b.*",
         r"\blease\b.*\b(?:not found|does not exist)\b",
-        r"\blocked for\b.*|\bunavailable: ref\b.*",
+        r"\blocked(?: for\b|: unavailable\b).*|\bunavailable: ref\b.*",
         r"\b(?:overlay2?|devmapper|devicemapper|graphdriver|storage[- ]driver|hcsshim|hcs|re-exec)\b.*",
         r"\bmax depth exceeded\b",
         r"\b(?:too many open files|cannot allocate memory|database not open|fork/exec)\b",
@@ -452,4 +467,9 @@ LAST = (
         _STATUS + r"(?P<say>[34]\d\d\b.*)",
     ),
     _rule("image-not-found", r"\bcode = NotFound\b", r"(?:\A|: )not found\W*\Z"),
+    _rule("connection", r"\bRegistryUnavailable\b"),
+    # After the other words of runtimes, which may stand behind these and say more.
+    _rule("runtime", r"\berror processing tar file\b.*|\b(?:adding layer with blob|creating (?:read-write )?layer)\b.*"),
+    # In the middle of a log line, with nothing after it that could be the reason.
+    _rule("backoff-only", r"\bBack-off pulling image \"[^\"]*\"(?!: \w)"),
 )

@@ -140,6 +140,20 @@ def test_of_several_attempts_the_one_that_came_furthest_decides() -> None:
     assert classify(f"[{slow}, {refused}]").cause == "bad-credentials"
 
 
+def test_a_registry_that_lacks_a_short_name_says_nothing_of_the_others() -> None:
+    lacks = " * initializing source docker://a.test/x:1: reading manifest 1 in a.test/x: name unknown"
+    denies = " * initializing source docker://b.test/x:1: reading manifest 1 in b.test/x: denied: access"
+    assert classify(f"Error: 2 errors occurred while pulling:\n{lacks}\n{denies}").cause == "denied-or-missing"
+    assert classify(f"Error: 2 errors occurred while pulling:\n{lacks}\n{lacks}").cause == "repository-not-found"
+
+
+@pytest.mark.parametrize("refusal", ["denied", "unauthorized: authentication required", "pull access denied for x"])
+def test_what_docker_run_and_clients_say_first_decides_nothing(refusal: str) -> None:
+    said = f"Unable to find image 'team/app:1' locally\ndocker: Error response from daemon: {refusal}."
+    assert classify(said).cause == "denied-or-missing"
+    assert classify(f"(HTTP code 500) server error - {refusal}").cause == "denied-or-missing"
+
+
 def test_blotting_keeps_every_place() -> None:
     text = 'Head "https://reg.test/v2/a/manifests/1": lookup reg.test on 10.0.0.1:53: no such host in reg.test/a:1'
     assert len(blot(text)) == len(text)
@@ -148,5 +162,6 @@ def test_blotting_keeps_every_place() -> None:
 
 
 def test_long_texts_take_no_time() -> None:
-    for text in ("a/" * 50_000, '"' * 50_000, "[rpc error: code = " * 3_000, "https://" * 9_000, "x509: " * 9_000):
+    for text in ("a/" * 50_000, '"' * 50_000, "[rpc error: code = " * 3_000, "https://" * 9_000, "x509: " * 9_000,
+                 "<a>" * 9_000, "2 errors occurred while pulling: * " * 900, 'secret "' * 9_000):  # fmt: skip
         classify(text)  # quadratic patterns would take minutes
