@@ -25,7 +25,9 @@ WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
 # Words by which registries say more than that, or which tell whether credentials were sent; the kubelet joins errors in
 # brackets only where it has tried several.
 SETTLED = re.compile(
-    r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|denied|not authorized|to access|^\[", re.I
+    r"anonymous|no basic auth|oauth token|insufficient.scope|does not exist|denied|not authorized|to access|^\["
+    r"|incorrect|(?:user ?name|user) (?:or|and) password|invalid credential",
+    re.I,
 )
 CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
 
