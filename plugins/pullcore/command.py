@@ -6,6 +6,7 @@ here before docopt sees an argument, which is why docopt's warnings, abbreviatio
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -186,11 +187,13 @@ def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO
     except CommandError as error:
         status, message = failure if error.exit_status is None else error.exit_status, str(error)
     except Exception as error:  # noqa: BLE001 - the one place where nothing may get past
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         if os.environ.get(DEBUG) == "1":
             import traceback
 
             traceback.print_exc(file=stderr)
-        status, message = failure, f"error: internal: {one_line(f'{type(error).__name__}: {error}')}"
+        what = f"{type(error).__name__}: {error}"
+        status, message = failure, "error: no space left to write to" if full else f"error: internal: {one_line(what)}"
     try:
         stdout.flush()  # what was found so far comes before the reason for stopping
     except (OSError, ValueError):

@@ -17,10 +17,12 @@ from pullcore.kubelet import KubeletWord
 from pullcore.pull import ContainerUse, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.refusals import refusals, settle
+from pullcore.remedies import rolls_servers, set_image
 from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
 
 PULLABLE, BLOCKED, UNKNOWN = "pullable", "blocked", "unknown"
+NO_REFERENCE = Reference("", "", None, None)  # of an image whose name is none
 SECRET_FAULTS = frozenset(("secret-missing", "secret-ignored", "key-mismatch"))
 
 
@@ -78,7 +80,8 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
         reference = parse(pull.image)
     except InvalidReference as error:
         said = tuple(Said(use, word, word.cause) for use, word in words)
-        return Diagnosis(pull, BLOCKED, (_invalid_name(pull, error, said, commands),), said=said)
+        case = Case(pull, NO_REFERENCE, said, LookUp(), (), evidence, index, commands)
+        return Diagnosis(pull, BLOCKED, (_invalid_name(error, case),), said=said)
     lookup = look_up(reference, pull.secrets, index.secrets.get(pull.namespace, {}))
     nodes = node_views(pull.image, words, evidence)
     sources = node_sources(reference.registry, evidence)
@@ -107,32 +110,38 @@ def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[
     return said
 
 
-def _invalid_name(pull: Pull, error: InvalidReference, said: Sequence[Said], commands: Commands) -> Finding:
-    right = error.suggestion or "REGISTRY/REPOSITORY:TAG"
+def _invalid_name(error: InvalidReference, case: Case) -> Finding:
     return Finding(
         "invalid-name",
         "error",
         f"{CAUSES['invalid-name'].title}: {error}",
-        evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
-        fix=tuple(line for source in pull.sources for line in commands.set_image(source, right)),
-        containers=tuple(use.ref for use in pull.containers),
+        evidence=tuple(dict.fromkeys(one.word.message for one in case.said if one.word.message)),
+        fix=set_image(case, error.suggestion or "REGISTRY/REPOSITORY:TAG"),
+        containers=tuple(use.ref for use in case.pull.containers),
     )
 
 
 def _findings(case: Case) -> tuple[Finding, ...]:
     """All findings, the primary cause first: an error that the objects prove, then the kubelet's own class, the rest."""
     objects = [finding for rule in OBJECT_RULES if (finding := rule(case))]
-    said = refusals(case)
     proven = [finding for finding in objects if finding.severity == "error"]
     named = {finding.cause for finding in proven}
+    said = [finding for finding in refusals(case) if finding.cause not in named]
+    if any(finding.fix for finding in proven):  # one remedy is enough: that of the proven cause
+        said = [replace(finding, fix=()) for finding in said]
     rest = [finding for finding in objects if finding.severity != "error"]
     sides = [finding for rule in SIDE_RULES if (finding := rule(case))]
-    ordered = [*proven, *(finding for finding in said if finding.cause not in named), *rest, *sides]
     containers = tuple(dict.fromkeys(one.use.ref for one in case.said if one.use))
-    return tuple(
-        finding if finding.containers or finding.severity != "error" else replace(finding, containers=containers)
-        for finding in ordered
-    )
+    return tuple(_completed(finding, containers, case) for finding in (*proven, *said, *rest, *sides))
+
+
+def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
+    """A finding with what is the same for all: the containers of an error, and a word on what its commands entail."""
+    if rolled := rolls_servers(finding.fix, case):
+        finding = replace(finding, summary=f"{finding.summary} (mending it rolls the running servers of {rolled})")
+    if finding.severity == "error" and not finding.containers:
+        finding = replace(finding, containers=containers)
+    return finding
 
 
 def _verdict(case: Case, findings: Sequence[Finding]) -> str:

@@ -11,9 +11,10 @@ from typing import Optional
 
 from pullcore.case import PUBLIC_REGISTRIES, Case, Finding
 from pullcore.fixes import server_key
+from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.kubelet import is_aborted
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
-from pullcore.remedies import attach, recreate, set_policy, write_anew
+from pullcore.remedies import attach, new_name, recreate, set_policy, write_anew
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
@@ -47,14 +48,24 @@ def secret_malformed(case: Case) -> Optional[Finding]:
         return None
     bad = [facts for name in case.pull.secrets if (facts := case.known.get(name)) and facts.malformed]
     names = _list(tuple(facts.name for facts in bad))
-    says_so = case.refused & {"secret-malformed", *NOT_SAID}
+    # Earlier words about credentials do not matter: the next try will not get that far.
+    says_so = case.refused & {"secret-malformed", *NOT_SAID, *AUTHENTICATION}
+    server = server_key(case.reference)
+    fix: list[str] = []
+    for facts in bad:  # another one beside it would not help, for this one stops every pull
+        if facts.type == DOCKERCONFIGJSON:
+            fix.append(case.commands.replace_secret(facts.name, server))
+        else:  # the type of a secret can't be changed
+            fix += [case.commands.delete_secret(facts.name), case.commands.create_secret(facts.name, server)]
     return Finding(
         "secret-malformed",
         "error" if says_so or case.untried else "warning",
         f"secret {names} is malformed, and one malformed secret stops every pull of a pod that lists it",
-        evidence=(case.lookup.blocked,),
-        # Another one beside it would not help: this one stops every pull.
-        fix=tuple(case.commands.replace_secret(facts.name, server_key(case.reference)) for facts in bad),
+        evidence=(
+            case.lookup.blocked,
+            "written anew it serves one registry: for others it had, make another secret and list it, too",
+        ),
+        fix=tuple(fix),
     )
 
 
@@ -77,7 +88,7 @@ def stale_pod(case: Case) -> Optional[Finding]:
             f"{case.pull.asker.ref} or service account {case.pull.service_account} was changed after the pod was made,"
             " or a webhook rewrote the pod",
         ),
-        fix=recreate(case, helped) if helps else (),
+        fix=recreate(case, uids=helped) if helps else (),
         containers=tuple(use.ref for use in case.pull.containers if use.pod_uid in stale),
     )
 
@@ -121,7 +132,7 @@ def secret_ignored(case: Case) -> Optional[Finding]:
     for name in names:
         if any(one.secret == name and one.kind == "type" for one in whole):
             # The type of a secret can't be changed, and its data may be somebody's: another one, beside it.
-            fix += [case.commands.create_secret(f"{name}-pull", server), *attach(f"{name}-pull", case)]
+            fix += [case.commands.create_secret(new_name(name, case), server), *attach(new_name(name, case), case)]
         else:
             fix += write_anew(name, case)
     return Finding(
@@ -207,7 +218,7 @@ def domain_aborted(case: Case) -> Optional[Finding]:
             version = next_version(domain.get("spec", {}).get("introspectVersion"))
             return Finding(
                 "domain-aborted",
-                "error" if case.untried else "warning",
+                "warning",
                 f"the operator has stopped retrying {asker.ref}: once the cause is mended, it needs a new introspectVersion",
                 fix=(case.commands.new_introspect_version(asker, version),),
             )
@@ -228,7 +239,7 @@ def rewritten_image(case: Case) -> Optional[Finding]:
                     "stale-pod",
                     "warning",
                     f"the pod's image is not the one of its template: {name} says {ask.image}",
-                    evidence=("a webhook or a policy rewrote it when the pod was made, or somebody changed the pod",),
+                    evidence=("the template was changed since, a webhook rewrote the pod, or somebody changed it",),
                     containers=tuple(f"{pod['metadata']['name']}/{one}" for one in sorted(mine)),
                 )
     return None

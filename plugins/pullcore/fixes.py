@@ -96,9 +96,12 @@ class Commands:
         get, replace = self.made_again(target)
         return (get, f": {shlex.quote(what)}; ${{EDITOR:-vi}} {shlex.quote(f'{target.name}.yaml')}", replace)
 
-    def edit_account(self, account: Target) -> str:
-        """For a list that is not known: nothing can be added to it blindly."""
-        return self.kubectl("edit", "serviceaccount", account.name)
+    def edit(self, target: Target, what: str) -> str:
+        """For what is not known, so that nothing can be changed blindly; `:` does nothing, in any shell."""
+        return f": {shlex.quote(what)}; {self.kubectl('edit', word_for(target.kind), target.name)}"
+
+    def delete_secret(self, name: str) -> str:
+        return self.kubectl("delete", "secret", name)
 
     def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
         """Adds to a list without losing its other names; `first` when there is no list yet."""

@@ -143,12 +143,20 @@ class Gathering:
             return list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=census.wanted))
 
         failed_domains, waiting_pods = together([domains, pods])
+        if namespace and not census.lists and self._is_missing(namespace):
+            raise CommandError(f'namespaces "{namespace}" not found')
         return Evidence(
             observed_at=NOT_YET,
             waiting_only=True,
             objects=tuple(failed_domains),
             pods=tuple(waiting_pods),
         )
+
+    def _is_missing(self, namespace: str) -> bool:
+        """Whether a namespace without pods does not exist at all; who may not ask is not told."""
+        found: list[Optional[Object]] = []
+        _quietly(lambda: found.append(self.objects.get(KINDS["Namespace"], "", namespace)))
+        return found == [None]
 
     # What belongs to it
 

@@ -44,6 +44,7 @@ OTHERS = (
     Kind("ServiceAccount", "serviceaccounts", "", ("v1",), ("sa",)),
     Kind("Secret", "secrets", "", ("v1",)),
     Kind("Event", "events", "", ("v1",), ("ev",)),
+    Kind("Namespace", "namespaces", "", ("v1",), ("ns",), namespaced=False),
     Kind("Node", "nodes", "", ("v1",), ("no",), namespaced=False),
 )
 KINDS = {kind.name: kind for kind in (*TARGETS, *OTHERS)}

@@ -13,7 +13,7 @@ from pullcore.keyring import LookUp
 from pullcore.kubelet import KubeletWord
 from pullcore.pull import ContainerUse
 from pullcore.reference import Reference
-from pullcore.remedies import describe, for_refusal, lost_from_account, recreate, rolls_servers
+from pullcore.remedies import describe, for_refusal, lost_from_account, recreate
 from pullcore.times import parse_time
 
 # The kubelet fails and does not say why.
@@ -86,8 +86,6 @@ def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
     elif cause in AUTHENTICATION and (changed := _changed_since(said, case)):
         summary = f"the kubelet was refused before secret {changed} was changed, and will use it at its next try"
         fix = recreate(case)
-    if rolls_servers(fix, case):
-        summary += " (changing the Domain's list rolls its running servers)"
     return Finding(
         cause,
         "error",

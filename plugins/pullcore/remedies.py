@@ -1,21 +1,26 @@
 """Which commands mend a Pull: chosen here, worded in `fixes`.
 
-None of them loses a name of a list, deletes a secret, or deletes a pod in which a container runs.
+None of them loses a name of a list, or deletes a pod in which a container runs. A secret that is malformed is written
+anew as a whole, for it stops every pull; of others all entries stay.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
-from pullcore.pull import Object, Source, Target
+from pullcore.pull import Object, Target
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of, target_of
 
 NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
 LIST_PATHS = {"Domain": "/spec/imagePullSecrets", "CronJob": "/spec/jobTemplate/spec/template/spec/imagePullSecrets"}
+STUCK = ("StatefulSet", "ReplicaSet")
+# For sed: the imagePullSecrets of a pod as kubectl prints it.
+WITHOUT_LIST = "/^  imagePullSecrets:/,/^  [a-zA-Z]/{/^  imagePullSecrets:/d;/^  - name:/d;}"
 SEEN_FROM_THE_NODE = frozenset("connection timeout proxy http-https-mismatch registry-error tls-untrusted tls-other".split())
 
 
@@ -25,12 +30,12 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
     host = "registry-1.docker.io" if reference.registry == "docker.io" else reference.registry
     node = nodes.split(", ")[0]
     if cause in ("image-not-found", "bad-content"):
-        return _set_image(case, f"{reference.name}:TAG")
+        return set_image(case, f"{reference.name}:TAG")
     if cause == "repository-not-found":
-        return _set_image(case, f"{reference.registry}/REPOSITORY:TAG")
+        return set_image(case, f"{reference.registry}/REPOSITORY:TAG")
     if cause == "platform-mismatch":
         platforms = commands.unscoped("get", "nodes", "-L", "kubernetes.io/os,kubernetes.io/arch")
-        return (platforms, *_set_image(case, f"{reference.name}:TAG"))
+        return (platforms, *set_image(case, f"{reference.name}:TAG"))
     if cause in ("no-credentials", "denied-or-missing"):
         # Where one is offered by now, the next try uses it.
         return () if case.offers else give_credentials(case)
@@ -51,22 +56,46 @@ def describe(case: Case) -> tuple[str, ...]:
     return (case.commands.kubectl("describe", "pod", pods[0]),) if pods else ()
 
 
-def _set_image(case: Case, image: str) -> tuple[str, ...]:
-    sources = [source for source in case.pull.sources if _may_be_made_again(source, case)]
-    commands = tuple(line for source in sources for line in case.commands.set_image(source, image))
-    # A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback").
-    stuck = any(source.target.kind in ("StatefulSet", "ReplicaSet") for source in sources)
-    return (*commands, *recreate(case)) if stuck else commands
+def set_image(case: Case, image: str) -> tuple[str, ...]:
+    """Puts another image at every place that names this one."""
+    if all(source.target.kind == "Pod" for source in case.pull.sources) and any(map(case.index.owners, case.pods)):
+        return recreate(case)  # what made these pods names another image already
+    lines: list[str] = []
+    for source in case.pull.sources:
+        in_place = source.path.startswith(("spec.containers", "spec.initContainers"))
+        if in_place or _may_be_made_again(source.target, case):
+            lines += _edit_unread(source.target, case) or case.commands.set_image(source, image)
+    return tuple(dict.fromkeys((*lines, *_again_where_stuck(case))))
 
 
 def set_policy(case: Case, policy: str) -> tuple[str, ...]:
-    sources = [source for source in case.pull.sources if _may_be_made_again(source, case)]
-    return tuple(line for source in sources for line in case.commands.set_policy(source, policy))
+    """Sets the pull policy beside every place that names this image."""
+    lines: list[str] = []
+    for source in case.pull.sources:
+        if _may_be_made_again(source.target, case):
+            lines += _edit_unread(source.target, case) or case.commands.set_policy(source, policy)
+    return tuple(dict.fromkeys((*lines, *_again_where_stuck(case))))
 
 
-def _may_be_made_again(source: Source, case: Case) -> bool:
+def _edit_unread(target: Target, case: Case) -> list[str]:
+    """For an object that makes another one again from itself, but could not be read: there it has to be changed."""
+    pods = [pod for pod in case.pods if target in (target_of(pod), *case.index.owners(pod))]
+    outermost = {owners[-1] for pod in pods if (owners := case.index.owners(pod))}
+    unread = [one for one in sorted(outermost) if one not in case.index.by_target and one != target]
+    return [case.commands.edit(one, f"change what {target.ref} has from it") for one in unread]
+
+
+def _may_be_made_again(target: Target, case: Case) -> bool:
     """What can't be changed in place is deleted and made again: not while a container of it runs."""
-    return source.target.kind not in ("Pod", "Job") or not any(map(_runs, case.pods))
+    if target.kind not in ("Pod", "Job"):
+        return True
+    mine = [pod for pod in case.pods if target in (target_of(pod), *case.index.owners(pod))]
+    return not any(_runs(pod) or _is_static(pod) for pod in mine)
+
+
+def _again_where_stuck(case: Case) -> tuple[str, ...]:
+    """A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback")."""
+    return tuple(line for one in case.pull.askers if one.kind in STUCK for line in recreate(case, one))
 
 
 def give_credentials(case: Case) -> tuple[str, ...]:
@@ -78,7 +107,8 @@ def give_credentials(case: Case) -> tuple[str, ...]:
     helpful = [name for name, facts in sorted(case.known.items()) if facts and name not in listed and case.serves(name)]
     name = helpful[0] if helpful else NEW_SECRET
     create = () if helpful else (case.commands.create_secret(name, server_key(case.reference)),)
-    return (*create, *attach(name, case))
+    attached = attach(name, case)
+    return (*create, *attached) if attached else describe(case)
 
 
 def write_anew(secret: str, case: Case, server: Optional[str] = None) -> tuple[str, ...]:
@@ -87,8 +117,13 @@ def write_anew(secret: str, case: Case, server: Optional[str] = None) -> tuple[s
     facts = case.known.get(secret)
     if facts and facts.type == DOCKERCONFIGJSON and len(facts.entries) < 2:
         return (case.commands.replace_secret(secret, server),)
-    beside = f"{secret}-pull"
+    beside = new_name(secret, case)
     return (case.commands.create_secret(beside, server), *attach(beside, case))
+
+
+def new_name(secret: str, case: Case) -> str:
+    """A name for another secret beside one: of its own for each registry."""
+    return f"{secret}-{re.sub('[^a-z0-9]+', '-', case.reference.registry.lower()).strip('-')}"
 
 
 def attach(name: str, case: Case) -> tuple[str, ...]:
@@ -100,18 +135,22 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     own = case.own_list(asker)
     changeable = asker.kind in LIST_PATHS or (asker.kind in TEMPLATED and asker.kind != "Job")
     path = LIST_PATHS.get(asker.kind, "/spec/template/spec/imagePullSecrets")
+    if unread := _edit_unread(asker, case):
+        return tuple(unread)
     if name in own:
-        return recreate(case)
-    # A StatefulSet waits for its broken pod, and a ReplicaSet changes none (documentation "Forced rollback").
-    again = recreate(case) if asker.kind in ("StatefulSet", "ReplicaSet") else ()
+        return recreate(case, asker)
+    again = recreate(case, asker) if asker.kind in STUCK else ()
     if own and not changeable:  # the list of a pod or a Job stays as it was made, and switches the account's off
-        return case.commands.edited(asker, f"add name: {name} to imagePullSecrets") if not any(map(_runs, case.pods)) else ()
+        edited = case.commands.edited(asker, f"add name: {name} to imagePullSecrets")
+        return edited if _may_be_made_again(asker, case) else ()
     if own:
         return (case.commands.add_pull_secret(asker, path, name, first=False), *again)
     if changeable and _first_list_is_safe(asker, case):
         return (case.commands.add_pull_secret(asker, path, name, first=True), *again)
+    if not changeable and not _may_be_made_again(asker, case):
+        return ()
     add = () if name in case.account_secrets else (_add_to_account(name, case),)
-    return (*add, *recreate(case))
+    return (*add, *recreate(case, asker))
 
 
 def _first_list_is_safe(asker: Target, case: Case) -> bool:
@@ -127,7 +166,7 @@ def _first_list_is_safe(asker: Target, case: Case) -> bool:
 
 def _add_to_account(name: str, case: Case) -> str:
     if not case.account_known:
-        return case.commands.edit_account(case.account)
+        return case.commands.edit(case.account, f"add name: {name} to imagePullSecrets")
     return case.commands.add_pull_secret(case.account, "/imagePullSecrets", name, first=not case.account_secrets)
 
 
@@ -142,34 +181,44 @@ def lost_from_account(case: Case) -> Optional[str]:
     return lost[0] if lost else None
 
 
-def recreate(case: Case, uids: Optional[set[str]] = None) -> tuple[str, ...]:
+def recreate(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]] = None) -> tuple[str, ...]:
     """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; saving,
     deleting and making again a Job or a pod that nobody controls; deleting those that a controller makes again. Only those
-    with these `uids`, if given."""
+    of `asker`, or with these `uids`, if given."""
     lines: list[str] = []
     delete: list[str] = []
     for pod in case.waiting_pods:
         owners = case.index.owners(pod)
-        if _runs(pod) or (uids is not None and pod["metadata"].get("uid") not in uids):
+        chain = (target_of(pod), *owners)
+        if _runs(pod) or _is_static(pod) or (asker and asker not in chain):
+            continue
+        if uids is not None and pod["metadata"].get("uid") not in uids:
             continue
         if owners and owners[-1].kind == "Domain" and "weblogic.serverName" not in pod["metadata"].get("labels", {}):
             spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
             lines.append(case.commands.new_introspect_version(owners[-1], next_version(spec.get("introspectVersion"))))
-        elif not owners or owners[0].kind == "Job":
-            lines += case.commands.made_again(owners[0] if owners else target_of(pod))
-        else:
+        elif owners and owners[0].kind != "Job":
             delete.append(pod["metadata"]["name"])
+        elif owners:
+            lines += case.commands.made_again(owners[0])
+        else:
+            # The list that admission gave it would be taken for its own.
+            given = bool(case.pull.secrets) and case.pull.secrets == case.account_secrets
+            lines += case.commands.made_again(target_of(pod), *((WITHOUT_LIST,) if given else ()))
     if delete:
         lines.append(case.commands.kubectl("delete", "pod", *delete))
     return tuple(dict.fromkeys(lines))
 
 
-def rolls_servers(fix: tuple[str, ...], case: Case) -> bool:
-    """Whether one of the commands changes the list of a Domain whose servers run: the operator then rolls them."""
-    domains = [asker for asker in case.pull.askers if asker.kind == "Domain" and _has_running_pod(asker, case)]
-    return any(
-        "/spec/imagePullSecrets" in line and f"patch domain {asker.name} " in line for line in fix for asker in domains
-    )
+def rolls_servers(fix: tuple[str, ...], case: Case) -> str:
+    """The Domain whose running servers the operator rolls after one of the commands, or nothing (documentation "Fields
+    that cause servers to be restarted")."""
+    for asker in case.pull.askers:
+        if asker.kind == "Domain" and _has_running_pod(asker, case):
+            patch = f"kubectl patch domain {asker.name} "
+            if any(line.startswith(patch) and "/spec/introspectVersion" not in line for line in fix):
+                return asker.name
+    return ""
 
 
 def _has_running_pod(asker: Target, case: Case) -> bool:
@@ -179,3 +228,8 @@ def _has_running_pod(asker: Target, case: Case) -> bool:
 def _runs(pod: Object) -> bool:
     """Whether any regular container runs: such a pod serves somebody, however broken it looks."""
     return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
+
+
+def _is_static(pod: Object) -> bool:
+    """Whether a node made the pod from a file: admission gives it nothing, and nobody can make it again from here."""
+    return any(one.get("kind") == "Node" for one in pod["metadata"].get("ownerReferences", []))

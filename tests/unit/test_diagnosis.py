@@ -421,7 +421,7 @@ def test_domain_condition_about_another_image_blocks_only_that() -> None:
 def test_aborted_domain() -> None:
     aborted = failed_condition("stopped retrying after 1440 minutes", "Aborted")
     one = only(report(domain(conditions=[aborted])))
-    assert (one.verdict, causes(one)) == ("blocked", ["domain-aborted"])
+    assert (one.verdict, causes(one)) == ("pullable", ["domain-aborted"])  # nobody said that a pull failed
     value = pod("uid1-introspector-x", labels=introspector_labels("uid1"), state=waiting(NOT_FOUND))
     one = only(report(domain(domainUID="uid1", conditions=[aborted]), value))
     assert causes(one)[:2] == ["image-not-found", "domain-aborted"]

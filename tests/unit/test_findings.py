@@ -54,7 +54,7 @@ def test_secret_for_another_registry_is_no_mismatch() -> None:
 def test_entries_that_would_be_lost_stay_in_their_secret() -> None:
     one = only(report(pod(secrets=["s"], state=waiting(REFUSED)), secrets=[secret("s", config=TWO_ENTRIES)]))
     assert "| kubectl replace" not in str(one.findings[0].fix)
-    assert "create secret docker-registry s-pull" in one.findings[0].fix[0]
+    assert "create secret docker-registry s-registry-example-com" in one.findings[0].fix[0]
 
 
 @pytest.mark.parametrize(
