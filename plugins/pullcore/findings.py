@@ -14,7 +14,7 @@ from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.kubelet import is_aborted
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
-from pullcore.remedies import attach, new_name, recreate, set_policy, write_anew
+from pullcore.remedies import attach, new_name, renew, set_policy, write_anew
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
@@ -88,7 +88,7 @@ def stale_pod(case: Case) -> Optional[Finding]:
             f"{case.pull.asker.ref} or service account {case.pull.service_account} was changed after the pod was made,"
             " or a webhook rewrote the pod",
         ),
-        fix=recreate(case, uids=helped) if helps else (),
+        fix=renew(case, uids=helped) if helps else (),
         containers=tuple(use.ref for use in case.pull.containers if use.pod_uid in stale),
     )
 
@@ -220,7 +220,7 @@ def domain_aborted(case: Case) -> Optional[Finding]:
                 "domain-aborted",
                 "warning",
                 f"the operator has stopped retrying {asker.ref}: once the cause is mended, it needs a new introspectVersion",
-                fix=(case.commands.new_introspect_version(asker, version),),
+                fix=(case.commands.new_version(asker, "introspectVersion", version),),
             )
     return None
 

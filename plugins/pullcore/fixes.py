@@ -109,8 +109,9 @@ class Commands:
         end, value = (path, [entry]) if first else (f"{path}/-", entry)
         return self.json_patch(target, {"op": "add", "path": end, "value": value})
 
-    def new_introspect_version(self, domain: Target, version: str) -> str:
-        return self.json_patch(domain, {"op": "add", "path": "/spec/introspectVersion", "value": version})
+    def new_version(self, domain: Target, field: str, version: str) -> str:
+        """A new introspectVersion makes the operator introspect a Domain again, a new restartVersion rolls its servers."""
+        return self.json_patch(domain, {"op": "add", "path": f"/spec/{field}", "value": version})
 
 
 def word_for(kind: str) -> str:

@@ -138,7 +138,7 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     if unread := _edit_unread(asker, case):
         return tuple(unread)
     if name in own:
-        return recreate(case, asker)
+        return renew(case, asker)
     again = recreate(case, asker) if asker.kind in STUCK else ()
     if own and not changeable:  # the list of a pod or a Job stays as it was made, and switches the account's off
         edited = case.commands.edited(asker, f"add name: {name} to imagePullSecrets")
@@ -150,7 +150,7 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     if not changeable and not _may_be_made_again(asker, case):
         return ()
     add = () if name in case.account_secrets else (_add_to_account(name, case),)
-    return (*add, *recreate(case, asker))
+    return (*add, *renew(case, asker))
 
 
 def _first_list_is_safe(asker: Target, case: Case) -> bool:
@@ -196,7 +196,9 @@ def recreate(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]
             continue
         if owners and owners[-1].kind == "Domain" and "weblogic.serverName" not in pod["metadata"].get("labels", {}):
             spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
-            lines.append(case.commands.new_introspect_version(owners[-1], next_version(spec.get("introspectVersion"))))
+            lines.append(
+                case.commands.new_version(owners[-1], "introspectVersion", next_version(spec.get("introspectVersion")))
+            )
         elif owners and owners[0].kind != "Job":
             delete.append(pod["metadata"]["name"])
         elif owners:
@@ -208,6 +210,27 @@ def recreate(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]
     if delete:
         lines.append(case.commands.kubectl("delete", "pod", *delete))
     return tuple(dict.fromkeys(lines))
+
+
+def renew(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]] = None) -> tuple[str, ...]:
+    """The same where new pods are needed in any case: those in which a container runs are rolled by what made them, which
+    keeps the service up as far as it has other pods."""
+    lines = list(recreate(case, asker, uids))
+    for pod in case.waiting_pods:
+        owners = case.index.owners(pod)
+        wanted = (not asker or asker in owners) and (uids is None or pod["metadata"].get("uid") in uids)
+        if owners and wanted and _runs(pod):
+            lines += _roll(owners[-1], case)
+    return tuple(dict.fromkeys(lines))
+
+
+def _roll(owner: Target, case: Case) -> list[str]:
+    if owner.kind == "Domain":
+        spec = case.index.by_target.get(owner, {}).get("spec", {})
+        return [case.commands.new_version(owner, "restartVersion", next_version(spec.get("restartVersion")))]
+    if owner.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        return [case.commands.kubectl("rollout", "restart", owner.ref)]
+    return []
 
 
 def rolls_servers(fix: tuple[str, ...], case: Case) -> str:

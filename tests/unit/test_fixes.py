@@ -52,7 +52,7 @@ def test_namespace_and_context_are_in_every_command() -> None:
     lines = [
         COMMANDS.create_secret("s", "h"), COMMANDS.replace_secret("s", "h"), *COMMANDS.edited(domain, "x"),
         COMMANDS.copy_secret("s", "far"), COMMANDS.add_pull_secret(domain, "/spec/imagePullSecrets", "s", first=True),
-        COMMANDS.new_introspect_version(domain, "2"), *COMMANDS.set_image(source, "x:1"),
+        COMMANDS.new_version(domain, "introspectVersion", "2"), *COMMANDS.set_image(source, "x:1"),
         *COMMANDS.set_policy(source, "Never"),
         *COMMANDS.set_image(Source(Target("Job", "ns", "j"), "spec.template.spec.containers[0].image", "old:1"), "new:1"),
     ]  # fmt: skip
