@@ -16,7 +16,9 @@ from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
+from pullcore.overlap import started
 from pullcore.pull import Object
+from pullcore.pull_rules import compile_all
 from pullcore.store import ClusterStore, FileStore, Store
 from pullcore.version import VERSION
 
@@ -49,6 +51,8 @@ def observe(options: Options, objects: Sequence[Object], stderr: TextIO) -> Evid
         all_namespaces=options.all_namespaces,
         files=bool(options.files),
     )
+    if live:
+        started(compile_all)
     if live and not options.files:
         return Gathering(request, live, (live,), complete=True).evidence(datetime.now(timezone.utc))
     given = file_store(objects, saved, namespace, vault)

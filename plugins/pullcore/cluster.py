@@ -361,7 +361,7 @@ def _pool(settings: kubeconfig.Settings, found: Credential, environ: Mapping[str
     configuration.proxy, configuration.no_proxy = _proxy(settings, environ)
     configuration.tls_server_name = settings.cluster.get("tls-server-name")
     configuration.verify_ssl = not settings.cluster.get("insecure-skip-tls-verify")
-    configuration.connection_pool_maxsize = WORKERS
+    configuration.connection_pool_maxsize = 4 * WORKERS  # some steps overlap
     try:
         proxy_user = urlsplit(configuration.proxy or "").netloc.rpartition("@")[0]
         if proxy_user:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-WORKERS = 16
+WORKERS = 4  # each has its own TLS connection, whose handshake costs more than a turn of waiting
 
 
 def started(call: Callable[[], R]) -> Future[R]:

@@ -13,6 +13,7 @@ CRI-O, the kubelet (pkg/kubelet/images), Go (net, net/http, crypto/tls, crypto/x
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 
@@ -20,11 +21,27 @@ class Rule(NamedTuple):
     """A cause and the wordings that prove it. A named group is what is worth showing of the match."""
 
     cause: str
-    pattern: re.Pattern[str]
+    wordings: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return _compiled(self.wordings)
 
 
 def _rule(cause: str, *wordings: str) -> Rule:
-    return Rule(cause, re.compile("|".join(wordings), re.IGNORECASE))
+    return Rule(cause, "|".join(wordings))
+
+
+@cache
+def _compiled(wordings: str) -> re.Pattern[str]:
+    """Compiled when it is needed: all together they take longer than the rest of a diagnosis."""
+    return re.compile(wordings, re.IGNORECASE)
+
+
+def compile_all() -> None:
+    """For a moment in which there is nothing to do but wait for a server."""
+    for rule in (*RULES, REFUSED, *LAST):
+        _compiled(rule.wordings)
 
 
 # What may stand before the words that matter: the operation and the address of a Go net.OpError, and the URL error
