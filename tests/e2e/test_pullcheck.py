@@ -101,7 +101,7 @@ def test_primary_cause(faults: Kubectl, own_cluster: Optional[Cluster], scenario
     first_try = ("denied-or-missing", "no-credentials") if scenario.names else ()
     pull = wait_for(blocked, f"the kubelet's word on {target}", timeout=90, every=1)
     if pull["findings"][0]["cause"] in first_try:
-        pull = wait_for(lambda: settled(blocked(), first_try) or None, f"another try of {target}", timeout=60, every=1)
+        pull = wait_for(lambda: settled(blocked(), first_try), f"another try of {target}", timeout=60, every=1)
     assert pull["verdict"] == "blocked"
     first = pull["findings"][0]
     assert first["cause"] == scenario.cause, pull["findings"]
