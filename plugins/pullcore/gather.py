@@ -120,7 +120,7 @@ class Gathering:
         kinds = [kind for kind in CHECKABLE if kind.name != "Cluster"]
         values = [value for kind in kinds for value in self.objects.select(kind, namespace, labels=labels)]
         names = {target_of(value) for value in values}
-        roots = [value for value in values if not _is_controlled_by(value, names)]
+        roots = [value for value in values if controller_of(value) not in names]
         return Evidence(
             observed_at=NOT_YET,
             targets=tuple(target_of(root) for root in roots),
@@ -318,10 +318,6 @@ def _is_starting(pod: Object) -> bool:
 def _has_failed(domain: Object) -> bool:
     conditions = (domain.get("status") or {}).get("conditions") or ()
     return any(one.get("type") == "Failed" and one.get("status") == "True" for one in conditions)
-
-
-def _is_controlled_by(value: Object, names: set[Target]) -> bool:
-    return controller_of(value) in names
 
 
 def _is_served(pull: Pull, evidence: Evidence) -> bool:

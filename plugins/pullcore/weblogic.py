@@ -12,7 +12,6 @@ from typing import Optional
 from pullcore.podspec import Ask, container_asks, secret_names, service_account_of, volume_asks
 from pullcore.pull import Object, Target
 
-GROUP = "weblogic.oracle"
 UID_LABEL = "weblogic.domainUID"
 DEFAULT_IMAGE = "container-registry.oracle.com/middleware/weblogic:12.2.1.4"
 # The CRD's default for a monitoring exporter without an image; fluentd and fluent-bit share theirs.
