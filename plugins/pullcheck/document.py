@@ -9,6 +9,7 @@ from typing import Any, Optional
 from pullcore.diagnosis import Diagnosis, Report
 from pullcore.keyring import LookUp
 from pullcore.pull import ContainerUse
+from pullcore.registry_view import View
 
 API_VERSION = "pullcheck/v1"
 
@@ -55,14 +56,14 @@ def _pull(one: Diagnosis) -> dict[str, Any]:
         "secrets": list(pull.secrets),
         "containers": [_container(use) for use in pull.containers],
         "credentials": _credentials(one.lookup, one.node_sources),
-        "registry": None,
+        "registry": one.view and _registry(one.view),
         "nodes": [asdict(node) for node in one.nodes],
         "findings": [
             {
                 "cause": finding.cause,
                 "severity": finding.severity,
                 "summary": finding.summary,
-                "evidence": list(finding.evidence),
+                "evidence": list(dict.fromkeys((*finding.evidence, *finding.notes))),
                 "fix": list(finding.fix),
                 "containers": list(finding.containers),
             }
@@ -80,6 +81,34 @@ def _container(use: ContainerUse) -> dict[str, Any]:
         "state": use.state,
         "reason": use.reason,
         "message": use.message,
+    }
+
+
+def _registry(view: View) -> dict[str, Any]:
+    reach, limit, tags = view.reach, view.reach.limit, view.tags
+    return {
+        "reachable": reach.answers,
+        "manifest": view.manifest,
+        "platforms": list(view.content.platforms) if view.content else [],
+        "digest": view.given.digest if view.given else None,
+        "attempts": [
+            {
+                "secret": attempt.secret if attempt else None,
+                "result": answer.result,
+                "status": answer.status,
+                "code": answer.code,
+                "detail": answer.detail or None,
+            }
+            for attempt, answer in view.attempts
+        ],
+        "seenFrom": "this machine",
+        "url": reach.url,
+        "detail": reach.detail or None,
+        "certificate": reach.certificate and {**asdict(reach.certificate), "names": list(reach.certificate.names)},
+        "tokenService": reach.token_service,
+        "proxy": reach.proxy,
+        "nearestTags": list(tags.nearest) if tags else [],
+        "pullsLeft": limit and asdict(limit),
     }
 
 

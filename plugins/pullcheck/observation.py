@@ -5,24 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Optional, TextIO
 
 from pullcore import evidence, manifest
-from pullcore.cluster import Cluster
+from pullcore.cluster import LOG_REQUESTS, Cluster
 from pullcore.errors import CommandError, one_line
-from pullcore.evidence import Evidence
+from pullcore.evidence import Evidence, NotChecked
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
 from pullcore.overlap import started
+from pullcore.podspec import DEFAULT_SERVICE_ACCOUNT, imagined
 from pullcore.pull import Object
 from pullcore.pull_rules import compile_all
 from pullcore.store import ClusterStore, FileStore, Store
 from pullcore.version import VERSION
 
 from pullcheck.options import Options
+
+if TYPE_CHECKING:  # a network library: not for a usage error
+    from pullcore.wire import Wire
+
+USER_AGENT = f"kubectl-pullcheck/{VERSION}"
 
 
 def read_files(options: Options, stdin: BinaryIO) -> list[Object]:
@@ -36,29 +43,74 @@ def is_replay(options: Options, objects: Sequence[Object]) -> bool:
 
 
 def observe(options: Options, objects: Sequence[Object], stderr: TextIO) -> Evidence:
-    """Gathers the evidence: from the cluster, from the objects of files, or from these with the cluster behind them."""
+    """Gathers the evidence, from the cluster, from the objects of files, or from these with the cluster behind them; then
+    asks the registries what it leaves open."""
     saved = [evidence.from_document(value) for value in objects if value.get("kind") == evidence.KIND]
     if is_replay(options, objects):
-        return saved[0]
-    cluster = None if options.offline else connect(options, stderr)
+        return replace(saved[0], what_if=options.what_if or saved[0].what_if)
+    tell = _teller(stderr)
+    wire = None if options.offline or not options.registry else _wire(options, tell)
+    cluster = None if options.offline else connect(options, tell)
     namespace = options.connection.namespace or (cluster.namespace if cluster else "default")
     vault = Credentials()
     live = ClusterStore(cluster, vault) if cluster else None
+    account = options.service_account or DEFAULT_SERVICE_ACCOUNT
     request = Request(
         namespace=namespace,
         names=options.names,
         selector=options.selector,
         all_namespaces=options.all_namespaces,
         files=bool(options.files),
+        images=tuple(imagined(image, namespace, account, options.secrets) for image in options.images),
+        what_if=options.what_if,
     )
     if live:
         started(compile_all)
-    if live and not options.files:
-        return Gathering(request, live, (live,), complete=True).evidence(datetime.now(timezone.utc))
-    given = file_store(objects, saved, namespace, vault)
-    behind: tuple[Store, ...] = (given, live) if live else (given,)
+    if wire:
+        started(wire.prepare)
+    gathering = _gathering(request, live, objects, saved, vault)
     now = saved[0].observed_at if saved else datetime.now(timezone.utc)
-    return Gathering(request, given, behind, complete=live is not None).evidence(now)
+    seen = gathering.evidence(now)
+    if options.images and seen.service_accounts.get((namespace, account), seen) is None:
+        raise CommandError(f'serviceaccounts "{account}" not found in namespace {namespace}: no pod can be made with it')
+    if wire:
+        from pullcore.inquiry import inquire
+
+        return inquire(seen, vault, wire)
+    why = "--offline" if options.offline else "--no-registry"
+    return replace(seen, not_checked=(*seen.not_checked, NotChecked("registries", f"not asked: {why}", excused=True)))
+
+
+def _gathering(
+    request: Request,
+    live: Optional[ClusterStore],
+    objects: Sequence[Object],
+    saved: Sequence[Evidence],
+    vault: Credentials,
+) -> Gathering:
+    if live and not request.files:
+        return Gathering(request, live, (live,), complete=True)
+    given = file_store(objects, saved, request.namespace, vault)
+    behind: tuple[Store, ...] = (given, live) if live else (given,)
+    return Gathering(request, given, behind, complete=live is not None)
+
+
+def _wire(options: Options, tell: Callable[[str], None]) -> Wire:
+    """The way to registries. Raises CommandError for a file of certificates that is none."""
+    from pullcore.wire import Access, Wire, read_authority
+
+    access = Access(
+        authority=read_authority(options.registry_ca) if options.registry_ca is not None else None,
+        plain_http=frozenset(options.plain_http),
+        skip_verify=frozenset(options.skip_verify),
+        request_timeout=options.connection.request_timeout or Access.request_timeout,
+    )
+    for host in options.skip_verify:
+        tell(
+            f"Warning: the certificate of {host} is not verified: whoever is on the way can read the credentials sent to it"
+        )
+    log = tell if options.connection.verbosity >= LOG_REQUESTS else None
+    return Wire(access, user_agent=USER_AGENT, environ=os.environ, log=log)
 
 
 def file_store(objects: Sequence[Object], saved: Sequence[Evidence], namespace: str, vault: Credentials) -> FileStore:
@@ -72,11 +124,15 @@ def file_store(objects: Sequence[Object], saved: Sequence[Evidence], namespace: 
     return store
 
 
-def connect(options: Options, stderr: TextIO) -> Cluster:
+def connect(options: Options, tell: Callable[[str], None]) -> Cluster:
+    return Cluster.connect(options.connection, user_agent=USER_AGENT, warn=tell, log=tell)
+
+
+def _teller(stderr: TextIO) -> Callable[[str], None]:
     def tell(line: str) -> None:
         stderr.write(f"{line}\n")
 
-    return Cluster.connect(options.connection, user_agent=f"kubectl-pullcheck/{VERSION}", warn=tell, log=tell)
+    return tell
 
 
 def save(seen: Evidence, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
@@ -27,7 +28,14 @@ class Options:
     output: Optional[str]
     headers: bool
     offline: bool
+    images: tuple[str, ...]
+    service_account: Optional[str]
+    secrets: tuple[str, ...]
+    what_if: tuple[str, ...]
     registry: bool
+    registry_ca: Optional[str]
+    plain_http: tuple[str, ...]
+    skip_verify: tuple[str, ...]
     save: Optional[str]
     color: str
     version: bool
@@ -35,7 +43,7 @@ class Options:
     @property
     def scan(self) -> bool:
         """Nothing is named: everything that waits is wanted."""
-        return not self.names and not self.files
+        return not self.names and not self.files and not self.images
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -50,7 +58,14 @@ def parse(argv: Sequence[str]) -> Options:
         output=given["--output"],
         headers=not given["--no-headers"],
         offline=given["--offline"],
+        images=tuple(given["--image"]),
+        service_account=given["--serviceaccount"],
+        secrets=tuple(given["--secret"]),
+        what_if=tuple(given["--with-secret"]),
         registry=not given["--no-registry"],
+        registry_ca=given["--registry-ca"],
+        plain_http=tuple(given["--plain-http"]),
+        skip_verify=tuple(given["--insecure-skip-registry-verify"]),
         save=given["--save"],
         color=given["--color"] or "auto",
         version=given["--version"],
@@ -78,5 +93,14 @@ def _validate(options: Options) -> None:
         raise UsageError("--offline needs -f FILE: without a cluster there is nothing else to look at")
     if options.save == "":
         raise UsageError("--save needs the name of a file")
+    if options.images and (options.names or options.selector or options.all_namespaces):
+        raise UsageError("--image asks about a pod that is not there: it goes with no name, selector or -A")
+    if not options.images and (options.secrets or options.service_account):
+        raise UsageError(f"--{'secret' if options.secrets else 'serviceaccount'} says something of the pod of --image only")
+    if options.what_if and options.scan:
+        raise UsageError("--with-secret needs a name, a file or --image: it asks what would be, not what waits")
+    for host in (*options.plain_http, *options.skip_verify):
+        if not re.fullmatch(r"[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:]+\](?::\d{1,5})?", host, re.ASCII):
+            raise UsageError(f'"{one_line(host, 60)}" is no host: write it as images do, such as some.registry.com:5000')
     if options.files.count("-") > 1:
         raise UsageError("standard input can be read only once: give -f - once")

@@ -167,7 +167,7 @@ def _cause(group: Sequence[Diagnosis], style: Style) -> list[str]:
     lines = _hanging(style.paint("Cause: ", "bold"), 7, f"{many}{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
     # The kubelet's own text stands in its step already; where it was not understood, it is shown whole.
     tell = len(group) == 1 and (CAUSES[finding.cause].from_objects or finding.cause in ("invalid-name", "unknown"))
-    for text in finding.evidence if tell else ():
+    for text in (*(finding.evidence if tell else ()), *(finding.notes if len(group) == 1 else ())):
         lines += _hanging("       ", 7, clean(text, MAX_TEXT))
     lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
     commands = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pullcore.answers import PRESENT, UNKNOWN
 from pullcore.case import Said
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, Diagnosis
 from pullcore.evidence import Evidence
 from pullcore.keyring import LookUp
 from pullcore.reference import Reference
+from pullcore.registry_findings import left
+from pullcore.registry_view import View
 from pullcore.times import age
 
 MAX_LINES = 12  # of detail below one step
@@ -34,7 +37,7 @@ def steps(one: Diagnosis, evidence: Evidence) -> list[Step]:
         _reference(one.reference, _places(one)),
         _nodes(one),
         _credentials(one, one.lookup or LookUp()),
-        _registry(),
+        *_registry(one, evidence),
         *_kubelet(one, evidence),
     ]
 
@@ -98,8 +101,57 @@ def _credentials(one: Diagnosis, lookup: LookUp) -> Step:
     return Step("credentials", "bad" if guilty else "warn", f"{total}, none is offered", tuple(lines))
 
 
-def _registry() -> Step:
-    return Step("registry", "none", "not asked: this version judges by the cluster alone")
+def _registry(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
+    """Two steps: whether the registry can be reached from here, and whether it gives the manifest."""
+    view = one.view
+    if view is None:
+        yield Step("registry", "none", _why_not_asked(one, evidence))
+        return
+    reach = view.reach
+    if not reach.answers:
+        yield Step("registry", "warn", f"cannot be asked from this machine: {reach.detail}")
+        return
+    host = reach.url.partition("://")[2]
+    parts = [f"{host} answers this machine in {reach.milliseconds} ms{f' by proxy {reach.proxy}' if reach.proxy else ''}"]
+    if reach.certificate and reach.verified:
+        parts.append(f"TLS valid until {reach.certificate.not_after[:10]}")
+    else:
+        parts.append("plain HTTP" if reach.url.startswith("http:") else "certificate not verified")
+    parts.append("asks for authentication" if reach.signs_in != "none" else "asks for no authentication")
+    if reach.token_service:
+        parts.append(f"token service {reach.token_service}")
+    if reach.limit:
+        parts.append(left(reach.limit))
+    yield Step("registry", "ok" if reach.vouched else "warn", ", ".join(parts))
+    yield _manifest(view)
+
+
+def _why_not_asked(one: Diagnosis, evidence: Evidence) -> str:
+    if one.pull.policy == "Never":
+        return "not asked: policy Never forbids to pull"
+    if one.lookup and one.lookup.blocked:
+        return "not asked: a malformed secret stops the kubelet before"
+    return next((note.why for note in evidence.not_checked if note.what == "registries"), "not asked")
+
+
+def _manifest(view: View) -> Step:
+    mark = {PRESENT: "ok", UNKNOWN: "warn"}.get(view.manifest, "bad")
+    lines = []
+    for attempt, answer in view.attempts:
+        who = f"with {attempt.secret}" if attempt and answer.credential else "without credentials"
+        own = f"{view.reach.url.partition('://')[2]}: "  # it stands in the step before
+        lines.append((who, answer.detail.removeprefix(own) or "accepted"))
+    if view.given:
+        kind = "list of platforms" if view.given.is_index else "manifest"
+        platforms = f" for {', '.join(view.content.platforms)}" if view.content else ""
+        who = f"with {view.by.secret}" if view.by and view.given.credential else "without credentials"
+        digest = f", {view.given.digest[:19]}" if view.given.digest else ""
+        return Step("manifest", mark, f"{kind}{platforms} given {who}{digest}", tuple(lines) if len(lines) > 1 else ())
+    if not lines:
+        return Step("manifest", "none", "not asked with these credentials")
+    if len(lines) == 1:
+        return Step("manifest", mark, f"{lines[0][1]}, {lines[0][0]}")
+    return Step("manifest", mark, f"given to none of {len(lines)} credentials", tuple(lines))
 
 
 def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:

@@ -19,6 +19,9 @@ Examples:
   kubectl pullcheck deployment/web pod/web-0
   # Everything that waits for an image, in all namespaces
   kubectl pullcheck -A
+  # Would a pod in this namespace get an image, and would it with another secret
+  kubectl pullcheck --image some.registry.com/owner/domain1:1.0 -n sample-ns
+  kubectl pullcheck domain1 --with-secret secret2
   # Before it is deployed
   helm template . | kubectl pullcheck -f -
   # Keep what was seen, and explain it again elsewhere
@@ -32,7 +35,15 @@ Options:
   -o, --output=FORMAT            One of: wide, json, yaml, name
       --no-headers               Leave the headers of a table out
       --offline                  Contact neither cluster nor registry: judge by the files alone
+      --image=REF                Ask only whether a pod in the namespace would get this image; can be repeated
+      --serviceaccount=NAME      With --image: the service account of that pod (if absent: default)
+      --secret=NAME              With --image: a pull secret that it names itself; can be repeated
+      --with-secret=NAME         What if this secret were used, besides those that are; can be repeated
       --no-registry              Do not ask registries
+      --registry-ca=FILE         Trust these certificates (PEM), too, when registries are asked
+      --plain-http=HOST          Ask this registry or token service in plain HTTP, as the nodes do; can be repeated
+      --insecure-skip-registry-verify=HOST  Take any certificate of this registry, which lets others read what is
+                                 sent to it, credentials included; can be repeated
       --save=FILE                Write what was seen to a file; it holds no credentials
       --color=WHEN               One of: auto, always, never [default: auto]
       --version                  Show the version

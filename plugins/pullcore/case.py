@@ -11,9 +11,11 @@ from pullcore.evidence import Evidence
 from pullcore.fixes import Commands
 from pullcore.keyring import LookUp, SecretFacts, look_up
 from pullcore.kubelet import KubeletWord
+from pullcore.platforms import may_run_on, platform_of
 from pullcore.podspec import secret_names
 from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.registry_view import View
 from pullcore.workload import TEMPLATED, Index, asks_of, waits_for_image
 
 # Registries for which nodes commonly hold credentials of their own (kubelet credential providers of the clouds).
@@ -35,7 +37,8 @@ AFTER_THE_PULL = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or worth knowing. `severity`: error (blocks the pull), warning, info."""
+    """One thing that is wrong, or worth knowing. `severity`: error (blocks the pull), warning, info. `notes` are lines of
+    the evidence that people should read, too."""
 
     cause: str
     severity: str
@@ -43,6 +46,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Case:
     evidence: Evidence
     index: Index
     commands: Commands
+    view: Optional[View] = None  # what the registry says, where it was asked
 
     @property
     def failing(self) -> bool:
@@ -90,6 +95,36 @@ class Case:
     def untried(self) -> bool:
         """Nobody has tried this pull yet, as far as one can see."""
         return not self.failing and not any(was_pulled(use) for use in self.pull.containers)
+
+    @property
+    def may_run(self) -> list[Object]:
+        """The nodes on which this Pull may be asked for."""
+        return may_run_on(self.pull, self.evidence, self.index)
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether all those nodes list the image, and may use their copy without asking a registry."""
+        names = [node["metadata"]["name"] for node in self.may_run]
+        present = {node.name for node in self.nodes if node.present}
+        return self.pull.policy != "Always" and bool(names) and present.issuperset(names)
+
+    @property
+    def running_digests(self) -> set[str]:
+        """The digests of this Pull's image in containers that run, as far as runtimes tell them as the registry would:
+        containerd and Docker name what the tag stood for."""
+        runtimes = {
+            node["metadata"]["name"]: node.get("status", {}).get("nodeInfo", {}).get("containerRuntimeVersion", "")
+            for node in self.evidence.nodes or ()
+        }
+        found = set()
+        for use in self.pull.containers:
+            pod = self.index.pods.get(use.pod_uid, {})
+            for one in pod.get("status", {}).get("containerStatuses", []):
+                name, _, digest = one.get("imageID", "").rpartition("@")
+                tells = runtimes.get(use.node or "", "").startswith(("containerd:", "docker:"))
+                if use.state == "running" and one.get("name") == use.container and name and tells:
+                    found.add(digest)
+        return found
 
     @property
     def refused(self) -> set[str]:
@@ -153,6 +188,18 @@ class Case:
         """Whether a secret has a credential for this image."""
         return any(not one.empty for one in self.offered((name,)).attempts)
 
+    def is_refused(self, name: str) -> bool:
+        """Whether the registry has refused what a secret would offer, when it was asked for another Pull."""
+        registries = self.evidence.registries
+        refused = {
+            answer.credential
+            for answer in (registries.answers if registries else ())
+            if answer.cause in ("bad-credentials", "expired-credentials")
+            and answer.image.startswith(f"{self.reference.registry}/")
+        }
+        offered = [one.credential for one in self.offered((name,)).attempts if one.credential]
+        return bool(offered) and refused.issuperset(offered)
+
     def own_list(self, asker: Target) -> tuple[str, ...]:
         """The list that an asker writes into its pods; empty where they get their service account's."""
         value = self.index.by_target.get(asker)
@@ -199,7 +246,7 @@ def node_views(
         status = node.get("status", {})
         info = status.get("nodeInfo", {})
         listed = any(_is_listed(wanted, str(name)) for one in status.get("images", []) for name in one.get("names", []))
-        platform = "/".join(filter(None, (info.get("operatingSystem"), info.get("architecture")))) or None
+        platform = platform_of(node) or None
         name = node.get("metadata", {}).get("name", "")
         present = True if listed else False if name in absent else None
         views.append(NodeView(name, present, platform, info.get("kubeletVersion")))

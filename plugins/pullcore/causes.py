@@ -283,6 +283,14 @@ _PROVEN = (
         True,
     ),
     Cause(
+        "tag-drift",
+        "The tag means another image by now",
+        "Running pods have another digest than the registry gives for their tag: it was pushed anew since they were made.",
+        "If that is meant, restart them when it suits, so that all run the same. Else name the image by its digest, or "
+        "never push a tag twice.",
+        True,
+    ),
+    Cause(
         "always-needs-registry",
         "Every start needs the registry",
         "imagePullPolicy is Always, so even an image that is on the node needs the registry and valid credentials.",

@@ -13,6 +13,7 @@ from typing import Any, Optional
 from pullcore import execplugin
 from pullcore.errors import CommandError, one_line
 from pullcore.kubeconfig import Settings
+from pullcore.trust import verifying_context
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,9 @@ def tls_context(settings: Settings, credential: Credential) -> ssl.SSLContext:
     cluster = settings.cluster
     authority = _pem(cluster, "certificate-authority", "certificate-authority")
     try:
-        context = ssl.create_default_context(cadata=authority.decode("latin-1") if authority else None)
+        context = verifying_context(authority.decode("latin-1") if authority else None)
     except (ssl.SSLError, ValueError):
         raise CommandError("unable to load root certificates: unable to parse bytes as PEM block") from None
-    if authority is None and not context.cert_store_stats()["x509_ca"]:
-        import certifi  # a Python without the system's certificates
-
-        context.load_verify_locations(certifi.where())
-    # As Go verifies: any certificate given is trusted by itself, and older CAs without every extension will do.
-    context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

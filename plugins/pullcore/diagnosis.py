@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore import kubelet
+from pullcore.answers import PRESENT
 from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
@@ -16,7 +17,9 @@ from pullcore.keyring import LookUp, look_up
 from pullcore.kubelet import KubeletWord
 from pullcore.pull import ContainerUse, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
-from pullcore.refusals import refusals, settle
+from pullcore.refusals import checks_copies, refusals, settle
+from pullcore.registry_findings import merged
+from pullcore.registry_view import View, view
 from pullcore.remedies import rolls_servers, set_image
 from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
@@ -39,6 +42,7 @@ class Diagnosis:
     nodes: tuple[NodeView, ...] = ()
     node_sources: str = "unlikely"
     list_is_unknown: bool = False  # the pod does not exist yet, and its service account could not be read
+    view: Optional[View] = None  # what the registry says, where it was asked
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,12 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
     sources = node_sources(reference.registry, evidence)
     said = tuple(settle(use, word, reference, lookup, nodes, sources) for use, word in words)
     case = Case(pull, reference, said, lookup, nodes, evidence, index, commands)
+    seen = view(reference, lookup, pull.policy, evidence.registries, unsure=case.list_is_unknown)
+    case = replace(case, view=seen)
     findings = _findings(case)
-    return Diagnosis(pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown)
+    return Diagnosis(
+        pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown, seen
+    )
 
 
 def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
@@ -111,13 +119,15 @@ def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[
 
 
 def _invalid_name(error: InvalidReference, case: Case) -> Finding:
+    fix = set_image(case, error.suggestion or "REGISTRY/REPOSITORY:TAG")
     return Finding(
         "invalid-name",
         "error",
         f"{CAUSES['invalid-name'].title}: {error}",
         evidence=tuple(dict.fromkeys(one.word.message for one in case.said if one.word.message)),
-        fix=set_image(case, error.suggestion or "REGISTRY/REPOSITORY:TAG"),
+        fix=fix,
         containers=tuple(use.ref for use in case.pull.containers),
+        notes=(f"did you mean {error.suggestion}?",) if error.suggestion and not fix else (),
     )
 
 
@@ -126,10 +136,11 @@ def _findings(case: Case) -> tuple[Finding, ...]:
     objects = [finding for rule in OBJECT_RULES if (finding := rule(case))]
     proven = [finding for finding in objects if finding.severity == "error"]
     named = {finding.cause for finding in proven}
-    said = [finding for finding in refusals(case) if finding.cause not in named]
+    heard = [finding for finding in merged(refusals(case), case) if finding.cause not in named]
+    said = [finding for finding in heard if finding.severity == "error"]
     if any(finding.fix for finding in proven):  # one remedy is enough: that of the proven cause
         said = [replace(finding, fix=()) for finding in said]
-    rest = [finding for finding in objects if finding.severity != "error"]
+    rest = [finding for finding in (*objects, *heard) if finding.severity != "error"]
     sides = [finding for rule in SIDE_RULES if (finding := rule(case))]
     containers = tuple(dict.fromkeys(one.use.ref for one in case.said if one.use))
     return tuple(_completed(finding, containers, case) for finding in (*proven, *said, *rest, *sides))
@@ -149,23 +160,38 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     tried can't be judged where its secrets could not be read, or where they are at fault and nodes may have their own."""
     if case.failing or any(finding.severity == "error" for finding in findings):
         return BLOCKED
+    if not case.untried:
+        return PULLABLE
     namespace = case.pull.namespace
     unread = {f"secrets in {namespace}"} if case.lookup.unread else set()
     unread |= {f"service accounts in {namespace}"} if case.list_is_unknown else set()
     refused = any(not one.excused and one.what in unread for one in case.evidence.not_checked)
     doubtful = case.node_sources == "possible" and any(finding.cause in SECRET_FAULTS for finding in findings)
-    if case.untried and not case.lookup.attempts and (refused or doubtful):
+    given = case.view is not None and case.view.manifest == PRESENT
+    if not case.lookup.attempts and not given and (refused or doubtful):
         return UNKNOWN
-    return PULLABLE
+    if case.pull.policy == "Never" and case.evidence.nodes:
+        return PULLABLE if case.at_hand else UNKNOWN
+    if case.view is None or (given and case.view.reach.vouched):
+        return PULLABLE
+    return PULLABLE if case.at_hand and not _copies_are_checked(case) else UNKNOWN
+
+
+def _copies_are_checked(case: Case) -> bool:
+    """Whether a node that has the image may refuse it to this pod (KEP-2535)."""
+    names = {node["metadata"]["name"] for node in case.may_run}
+    return any(checks_copies(node) for node in case.nodes if node.name in names)
 
 
 def _notes(evidence: Evidence, explained: Sequence[Diagnosis]) -> list[str]:
     """An info line for each target without pods: what is said of it comes from its spec."""
+    assumed = ", ".join(evidence.what_if)
+    notes = [f"this is what would be if secret {assumed} were used, too; what kubelets say of today's pods is left out"]
+    notes = notes if assumed else []
     with_pods = {use.asker for one in explained for use in one.pull.containers}
-    notes = []
     for value in evidence.objects:
         target = target_of(value)
-        if target not in evidence.targets or target in with_pods:
+        if target not in evidence.targets or target in with_pods or evidence.what_if or target.kind == "Image":
             continue
         if is_stopped_workload(value):
             notes.append(f"{target.ref} is stopped: its images are judged by its spec")

@@ -7,12 +7,15 @@ credentials themselves stay in a Credentials.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from pullcore.authkey import masked, normalise
+from pullcore.expiry import expires_at
 from pullcore.golang import SPACE, GoError, Json, coerced, decode_base64, parse_json, same_name, text_of
 from pullcore.reference import quoted
 
@@ -20,6 +23,7 @@ DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
 DOCKERCFG = "kubernetes.io/dockercfg"
 _DATA_KEYS = {DOCKERCONFIGJSON: ".dockerconfigjson", DOCKERCFG: ".dockercfg"}
 
+_SHORTEST_HIDDEN = 3  # characters: to cut out shorter passwords would leave no text
 _NOT_READ_IN_ENTRY = ("identitytoken", "registrytoken")
 _NOT_READ_AT_TOP = ("credsstore", "credhelpers")
 _SPELLING = {"credsstore": "credsStore", "credhelpers": "credHelpers"}
@@ -37,7 +41,8 @@ class Entry:
     key: as written, but user information masked. normalised: as the kubelet compares it, or None if
     it skips the entry; then skipped is what the node's log says. label: "credential 1", the same for the same user and
     password; None if the entry has neither, which the runtimes take for anonymous. empty: there is no password.
-    ignored_fields: what is there and looks like a credential, but is never read.
+    ignored_fields: what is there and looks like a credential, but is never read. expires: when a password that is a token
+    ends (RFC 3339).
     """
 
     key: str
@@ -47,6 +52,7 @@ class Entry:
     label: str | None
     empty: bool
     ignored_fields: tuple[str, ...] = ()
+    expires: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ class Credentials:
     def __init__(self) -> None:
         self._labels: dict[tuple[str, str], str] = {}
         self._pairs: dict[str, tuple[str, str]] = {}
+        self._hidden: set[str] = set()
 
     def label(self, username: str, password: str) -> str:
         """The label of a pair: "credential 1" for the first, and again for each that equals it."""
@@ -87,12 +94,34 @@ class Credentials:
             self._pairs[label] = pair
         return label
 
+    def holds(self, label: str) -> bool:
+        return label in self._pairs
+
     def pair(self, label: str) -> tuple[str, str]:
         """User name and password of a label; KeyError if it was not given out here.
 
         Bytes that are not UTF-8 are lone surrogates: encode with `surrogateescape`.
         """
         return self._pairs[label]
+
+    def basic(self, label: str) -> str:
+        """What goes behind `Authorization: Basic` (RFC 7617) for a label; KeyError as `pair`."""
+        user, password = self.pair(label)
+        return base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
+
+    def hide(self, token: str) -> None:
+        """Has `without` cut out a token, too, that a registry gave for one of the credentials."""
+        self._hidden.add(token)
+
+    def without(self, text: str) -> str:
+        """Somebody else's text with every credential in it, as it is or as it is sent, replaced by ***."""
+        known = set(self._hidden)
+        for label, (_, password) in list(self._pairs.items()):
+            known |= {password, quote(password, safe="", errors="surrogateescape"), self.basic(label)}
+        for secret in sorted(known, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_HIDDEN:
+                text = text.replace(secret, "***")
+        return text
 
     def __repr__(self) -> str:
         return f"<Credentials: {len(self._pairs)}>"
@@ -310,6 +339,7 @@ def _entry(key: str, username: str, password: str, fields: tuple[str, ...], vaul
         label=vault.label(username, password) if username or password else None,
         empty=not password,
         ignored_fields=fields,
+        expires=expires_at(password),
     )
 
 

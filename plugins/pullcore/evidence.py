@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from pullcore import answers
+from pullcore.answers import Answers
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import Entry, SecretFacts
 from pullcore.prune import EVENT as EVENT_SHAPE
@@ -52,6 +54,8 @@ class Evidence:
     anonymous_registries: tuple[str, ...] = ()  # registries from which pods without any pull secret run an image
     nodes: Optional[tuple[Object, ...]] = None
     events: tuple[Object, ...] = ()
+    what_if: tuple[str, ...] = ()  # secrets that every Pull is taken to name besides its own
+    registries: Optional[Answers] = None  # what they answered; None where none was asked
     not_checked: tuple[NotChecked, ...] = ()
 
 
@@ -78,6 +82,8 @@ def to_json(evidence: Evidence) -> str:
         "anonymousRegistries": evidence.anonymous_registries,
         "nodes": evidence.nodes,
         "events": evidence.events,
+        "whatIf": evidence.what_if,
+        "registries": evidence.registries and answers.to_document(evidence.registries),
         "notChecked": [asdict(one) for one in evidence.not_checked],
     }
     return json.dumps(document, indent=1, sort_keys=False) + "\n"
@@ -121,8 +127,14 @@ def _read(document: Object) -> Evidence:
         anonymous_registries=tuple(map(str, document["anonymousRegistries"])),
         nodes=None if nodes is None else tuple(_object({**node, "kind": "Node"}) for node in nodes),
         events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
+        what_if=tuple(map(str, document.get("whatIf") or ())),
+        registries=_registries(document.get("registries")),
         not_checked=tuple(NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]),
     )
+
+
+def _registries(document: Optional[Object]) -> Optional[Answers]:
+    return None if document is None else answers.from_document(document)
 
 
 def _text(value: object) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from pullcore.answers import DENIED, PRESENT, UNKNOWN
 from pullcore.case import PUBLIC_REGISTRIES, Case, Finding
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.kubelet import is_aborted
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
+from pullcore.registry_findings import REGISTRY_RULES
 from pullcore.remedies import attach, new_name, renew, set_policy, write_anew
+from pullcore.times import parse_time
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
@@ -35,8 +38,15 @@ def weight(case: Case, *, meant: bool = False) -> str:
     nodes_have_none = case.node_sources == "unlikely"
     if "no-credentials" in case.refused or (nodes_have_none and "denied-or-missing" in case.refused):
         return "error"
-    wanted = nodes_have_none and case.reference.registry not in PUBLIC_REGISTRIES
+    wanted = nodes_have_none and _wants_credentials(case) and not (case.untried and case.at_hand)
     return "error" if wanted and (case.untried or (meant and case.refused & NOT_SAID)) else "warning"
+
+
+def _wants_credentials(case: Case) -> bool:
+    """What the registry says to nobody tells; where it was not asked, or says neither, what such registries mostly want."""
+    if case.view and case.view.reach.answers and case.view.manifest != UNKNOWN:
+        return case.view.manifest == DENIED and case.view.reach.vouched
+    return case.reference.registry not in PUBLIC_REGISTRIES
 
 
 # Faults of the objects, most specific first
@@ -168,6 +178,24 @@ def key_mismatch(case: Case) -> Optional[Finding]:
     )
 
 
+def expired_credentials(case: Case) -> Optional[Finding]:
+    """A password that is a token tells itself when it ends. As long as a registry takes it, that does not matter."""
+    offered = [one for one in case.lookup.attempts if not one.anonymous]
+    over = [one for one in offered if (end := parse_time(one.expires)) is not None and end <= case.evidence.observed_at]
+    view = case.view
+    if not over or (view and view.manifest == PRESENT and (view.by is None or view.by in over)):
+        return None
+    alone = len(over) == len(offered) and not (view and view.manifest == PRESENT)
+    matters = case.untried if view is None else False  # a registry that was asked says itself what it thinks of it
+    names = _list(tuple(f"{one.secret} ({one.username})" for one in over))
+    return Finding(
+        "expired-credentials",
+        "error" if alone and (matters or case.refused & AUTHENTICATION) else "warning",
+        f"the token in secret {names} expired at {over[0].expires}",
+        fix=tuple(line for name in dict.fromkeys(one.secret for one in over) for line in write_anew(name, case)),
+    )
+
+
 def service_account_shadowed(case: Case) -> Optional[Finding]:
     """A pod's own list switches its service account's off: they are never merged."""
     helpful = [name for name in case.account_secrets if name not in case.pull.secrets and case.serves(name)]
@@ -255,6 +283,7 @@ OBJECT_RULES: tuple[Callable[[Case], Optional[Finding]], ...] = (
     secret_missing,
     secret_ignored,
     key_mismatch,
+    expired_credentials,
     service_account_shadowed,
 )
 SIDE_RULES: tuple[Callable[[Case], Optional[Finding]], ...] = (
@@ -262,4 +291,5 @@ SIDE_RULES: tuple[Callable[[Case], Optional[Finding]], ...] = (
     always_needs_registry,
     rewritten_image,
     latest_tag,
+    *REGISTRY_RULES,
 )

@@ -20,6 +20,7 @@ from pullcore.kinds import CHECKABLE, KINDS
 from pullcore.kubelet import failed_pods
 from pullcore.overlap import overlapped, together
 from pullcore.podspec import secret_names, service_account_of
+from pullcore.prune import prune_object
 from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, parse
 from pullcore.store import Store
@@ -41,6 +42,8 @@ class Request:
     selector: str = ""
     all_namespaces: bool = False
     files: bool = False
+    images: tuple[Object, ...] = ()  # of kind Image: pods that are only asked about
+    what_if: tuple[str, ...] = ()  # secrets that every Pull is taken to name
 
 
 @dataclass
@@ -57,10 +60,10 @@ class Gathering:
 
     def evidence(self, now: datetime) -> Evidence:
         """Raises CommandError for a target that does not exist, and ApiError where not even the pods can be read."""
-        found = self._named() if self.request.names else self._everything() if self.request.files else self._waiting()
+        found = self._wanted()
         everywhere = self.request.all_namespaces or self.request.files
         place = "any namespace" if everywhere else f"namespace {self.request.namespace}"
-        evidence = replace(found, observed_at=now, place=place)
+        evidence = replace(found, observed_at=now, place=place, what_if=self.request.what_if)
         evidence = self._with_owners(evidence)
         evidence = self._with_accounts(evidence)
         asked = pulls(evidence)
@@ -83,6 +86,14 @@ class Gathering:
             return None
 
     # What to look at
+
+    def _wanted(self) -> Evidence:
+        if self.request.images:
+            imagined = tuple(map(prune_object, self.request.images))
+            return Evidence(observed_at=NOT_YET, targets=tuple(map(target_of, imagined)), objects=imagined)
+        if self.request.names:
+            return self._named()
+        return self._everything() if self.request.files else self._waiting()
 
     def _named(self) -> Evidence:
         namespace = self.request.namespace

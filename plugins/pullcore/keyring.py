@@ -39,7 +39,8 @@ class Attempt:
     label is None for an entry without user and password: the runtime asks anonymously. empty: it has no password.
     duplicate: the same credential was offered before, a wrong one counts twice towards an account's lock-out.
     random: another spelling of the same key in the same secret holds another credential, and which of them comes first
-    changes from pull to pull. fallback: Docker Hub's entry, offered because no other key matched.
+    changes from pull to pull. fallback: Docker Hub's entry, offered because no other key matched. expires: when a password
+    that is a token ends (RFC 3339).
     """
 
     secret: str
@@ -50,6 +51,17 @@ class Attempt:
     duplicate: bool = False
     random: bool = False
     fallback: bool = False
+    expires: str | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the runtimes ask as nobody with it: they need a user name and a password (containerd, ParseAuth)."""
+        return self.empty or not self.username
+
+    @property
+    def credential(self) -> str | None:
+        """The label of what is sent; None where the runtime asks as nobody."""
+        return None if self.anonymous else self.label
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,7 @@ def _attempts(found: _Found, fallback: bool) -> tuple[Attempt, ...]:
                 duplicate=entry.label in tried,
                 random=_order_is_random(entry, facts),
                 fallback=fallback,
+                expires=entry.expires,
             )
         )
         if entry.label is not None:

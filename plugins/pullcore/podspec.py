@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pullcore.pull import ContainerUse, Object, Target
@@ -40,6 +40,19 @@ def secret_names(spec: Object) -> tuple[str, ...]:
 
 def service_account_of(spec: Object) -> str:
     return str(spec.get("serviceAccountName") or spec.get("serviceAccount") or DEFAULT_SERVICE_ACCOUNT)
+
+
+def imagined(image: str, namespace: str, service_account: str, secrets: Sequence[str]) -> Object:
+    """A pod that nobody has made, as an object of our own kind Image: to ask what would become of it."""
+    return {
+        "kind": "Image",
+        "metadata": {"namespace": namespace, "name": image},
+        "spec": {
+            "serviceAccountName": service_account,
+            "imagePullSecrets": [{"name": name} for name in secrets],
+            "containers": [{"name": "image", "image": image}],
+        },
+    }
 
 
 def default_policy(image: str) -> str:

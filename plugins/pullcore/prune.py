@@ -30,7 +30,14 @@ METADATA: dict[str, Shape] = {
 NAMES: Shape = [{"name": str}]
 CONTAINERS: Shape = [{"name": str, "image": str, "imagePullPolicy": str, "restartPolicy": str}]
 IMAGE_VOLUMES: Shape = [{"name": str, "image": {"reference": str, "pullPolicy": str}}]
+REQUIREMENTS: Shape = [{"key": str, "operator": str, "values": [str]}]
+TERMS: Shape = [{"matchExpressions": REQUIREMENTS, "matchFields": REQUIREMENTS}]
+PLACEMENT: dict[str, Shape] = {
+    "nodeSelector": TEXTS,
+    "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": TERMS}}},
+}
 POD_SPEC: Shape = {
+    **PLACEMENT,
     "nodeName": str,
     "serviceAccountName": str,
     "serviceAccount": str,
@@ -84,6 +91,7 @@ WORKLOAD: Shape = {
 IMAGE: Shape = {"image": str, "imagePullPolicy": str}
 SIDECARS = ("monitoringExporter", "fluentdSpecification", "fluentbitSpecification")
 SERVER_POD: Shape = {
+    **PLACEMENT,
     "initContainers": CONTAINERS,
     "containers": CONTAINERS,
     "serviceAccountName": str,
@@ -131,7 +139,7 @@ CLUSTER: Shape = {
     "spec": {"clusterName": str, "serverPod": SERVER_POD},
 }
 NODE: Shape = {
-    "metadata": {"name": str},
+    "metadata": {"name": str, "labels": TEXTS},
     "status": {
         "nodeInfo": {
             "architecture": str,
@@ -162,6 +170,7 @@ SERVICE_ACCOUNT: Shape = {
 OTHER: Shape = {"metadata": METADATA}
 SHAPES: dict[str, Shape] = {
     "Pod": POD,
+    "Image": {"apiVersion": str, "kind": str, "metadata": METADATA, "spec": POD_SPEC},  # what somebody only asks about
     "Domain": DOMAIN,
     "Cluster": CLUSTER,
     "ServiceAccount": SERVICE_ACCOUNT,

@@ -8,7 +8,7 @@ match still has its place in the text; and of the errors of several attempts the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -173,6 +173,11 @@ def _decide(text: str) -> Classification:
         if cause == apparent and wording.search(blotted) and host.search(text):
             return Classification(meant, found.detail)
     return Classification(cause, found.detail)
+
+
+def furthest(causes: Iterable[str]) -> str:
+    """Of the causes of several attempts the one that decides; empty where there is none."""
+    return max(causes, key=lambda cause: _STAGES.get(cause, len(_STAGES)) if cause else -1, default="")
 
 
 def _attempts(blotted: str) -> Iterator[tuple[int, int]]:

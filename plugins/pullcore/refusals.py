@@ -45,7 +45,7 @@ def settle(
     said = Said(use, word, word.cause)
     if said.about_sandbox:
         return said
-    listed_here = any(node.present and use and node.name == use.node and _checks(node) for node in nodes)
+    listed_here = any(node.present and use and node.name == use.node and checks_copies(node) for node in nodes)
     if said.cause == "never-pull" and listed_here:
         return replace(said, cause="present-not-usable")
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
@@ -60,7 +60,8 @@ def settle(
     return replace(said, cause="no-credentials") if sources == "unlikely" else said
 
 
-def _checks(node: NodeView) -> bool:
+def checks_copies(node: NodeView) -> bool:
+    """Whether a node's kubelet may refuse a copy that is there to a pod without the credentials that got it."""
     version = re.match(r"v?(\d+)\.(\d+)", node.kubelet or "")
     return not version or (int(version[1]), int(version[2])) >= CHECKS_COPIES
 

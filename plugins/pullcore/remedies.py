@@ -12,7 +12,7 @@ from typing import Optional
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
-from pullcore.pull import Object, Target
+from pullcore.pull import Object, Source, Target
 from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of, target_of
 
@@ -61,7 +61,7 @@ def set_image(case: Case, image: str) -> tuple[str, ...]:
     if all(source.target.kind == "Pod" for source in case.pull.sources) and any(map(case.index.owners, case.pods)):
         return recreate(case)  # what made these pods names another image already
     lines: list[str] = []
-    for source in case.pull.sources:
+    for source in _written(case):
         in_place = source.path.startswith(("spec.containers", "spec.initContainers"))
         if in_place or _may_be_made_again(source.target, case):
             lines += _edit_unread(source.target, case) or case.commands.set_image(source, image)
@@ -71,10 +71,15 @@ def set_image(case: Case, image: str) -> tuple[str, ...]:
 def set_policy(case: Case, policy: str) -> tuple[str, ...]:
     """Sets the pull policy beside every place that names this image."""
     lines: list[str] = []
-    for source in case.pull.sources:
+    for source in _written(case):
         if _may_be_made_again(source.target, case):
             lines += _edit_unread(source.target, case) or case.commands.set_policy(source, policy)
     return tuple(dict.fromkeys((*lines, *_again_where_stuck(case))))
+
+
+def _written(case: Case) -> list[Source]:
+    """The places that can be edited: an image that is only asked about stands nowhere."""
+    return [source for source in case.pull.sources if source.target.kind != "Image"]
 
 
 def _edit_unread(target: Target, case: Case) -> list[str]:
@@ -104,7 +109,11 @@ def give_credentials(case: Case) -> tuple[str, ...]:
     if lost:
         return (_add_to_account(lost, case), *recreate(case))
     listed = {*case.pull.secrets}
-    helpful = [name for name, facts in sorted(case.known.items()) if facts and name not in listed and case.serves(name)]
+    helpful = [
+        name
+        for name, facts in sorted(case.known.items())
+        if facts and name not in listed and case.serves(name) and not case.is_refused(name)
+    ]
     name = helpful[0] if helpful else NEW_SECRET
     create = () if helpful else (case.commands.create_secret(name, server_key(case.reference)),)
     attached = attach(name, case)
@@ -140,6 +149,8 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     if name in own:
         return renew(case, asker)
     again = recreate(case, asker) if asker.kind in STUCK else ()
+    if own and asker.kind == "Image":  # of a pod that is only asked about
+        return ()
     if own and not changeable:  # the list of a pod or a Job stays as it was made, and switches the account's off
         edited = case.commands.edited(asker, f"add name: {name} to imagePullSecrets")
         return edited if _may_be_made_again(asker, case) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Optional
 
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.pull import Object
@@ -43,6 +44,22 @@ def _holds(term: re.Match[str], labels: Mapping[str, str]) -> bool:
         among = value in [one.strip() for one in term["values"].split(",")]
         return among if term["set"] == "in" else not among
     return value is not None
+
+
+def meets(expression: Object, labels: Mapping[str, str]) -> bool:
+    """Whether labels meet one requirement of a node selector: `{key, operator, values}` (core/v1, NodeSelectorOperator)."""
+    value: Optional[str] = labels.get(expression.get("key", ""))
+    values: list[str] = expression.get("values", [])
+    operator = expression.get("operator")
+    if operator == "In":
+        return value in values
+    if operator == "NotIn":
+        return value not in values
+    if operator in ("Exists", "DoesNotExist"):
+        return (value is not None) is (operator == "Exists")
+    if operator in ("Gt", "Lt") and value is not None and value.isdigit() and len(values) == 1 and values[0].isdigit():
+        return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
+    return False
 
 
 def from_spec(selector: Object) -> str:

@@ -6,6 +6,7 @@ A store answers two questions, `get` and `select`; secrets leave it as facts onl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Optional, Protocol
 
 from pullcore.apierrors import NotFound
@@ -182,7 +183,7 @@ class FileStore:
         events = [{"kind": "Event", **one} for one in evidence.events]
         for value in (*evidence.objects, *evidence.pods, *accounts, *nodes, *events):
             self._keep(value, value["kind"].lower())
-        self.secrets.update({name: facts for name, facts in evidence.secrets.items() if facts})
+        self.secrets.update({name: _of_file(facts) for name, facts in evidence.secrets.items() if facts})
 
     def get(self, kind: Kind, namespace: str, name: str) -> Optional[Object]:
         return next(self.select(kind, namespace, fields=f"metadata.name={name}"), None)
@@ -215,6 +216,13 @@ class FileStore:
 
     def namespaces_with_secret(self, name: str) -> list[str]:
         return [namespace for namespace, one in self.secrets if one == name]
+
+
+def _of_file(facts: SecretFacts) -> SecretFacts:
+    """Facts whose labels can't be mistaken for those of credentials that are at hand: what a file calls "credential 1" is
+    not what we call so, and is nothing that could be sent."""
+    entries = tuple(replace(one, label=one.label and f"saved {one.label}") for one in facts.entries)
+    return replace(facts, entries=entries)
 
 
 def _fields_match(value: Object, fields: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Optional
@@ -12,6 +13,7 @@ from pullcore.kinds import KINDS
 from pullcore.kubelet import is_pull_reason
 from pullcore.podspec import Ask, container_use, pod_asks, secret_names, service_account_of
 from pullcore.pull import ContainerUse, Object, Pull, Source, Target
+from pullcore.reference import InvalidReference, parse
 from pullcore.weblogic import UID_LABEL, domain_asks, domain_uid, is_stopped
 
 TEMPLATE_PATHS = {"CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
@@ -52,7 +54,7 @@ def asks_of(value: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
     kind = value.get("kind")
     if kind == "Domain":
         return domain_asks(value, clusters)
-    if kind == "Pod":
+    if kind in ("Pod", "Image"):
         return pod_asks(target_of(value), "spec", value.get("spec", {}))
     if kind in TEMPLATED:
         path, spec = template_of(value)
@@ -81,6 +83,7 @@ class Index:
         self.secrets: dict[str, dict[str, Optional[SecretFacts]]] = {}  # by namespace, then name
         for (namespace, name), facts in evidence.secrets.items():
             self.secrets.setdefault(namespace, {})[name] = facts
+        self._images: dict[str, set[str]] = {}  # by namespace: the images of all that asks there, in full
         self.chains: dict[Target, list[Target]] = {}
         self.events: dict[str, list[Object]] = {}  # by the uid of what they are about
         for event in evidence.events:
@@ -91,6 +94,16 @@ class Index:
             for domain in evidence.objects
             if domain.get("kind") == "Domain"
         }
+
+    def images(self, namespace: str) -> set[str]:
+        """The images that anything in a namespace asks for, fully qualified."""
+        if not self._images:
+            for value in self.by_target.values():
+                own = self._images.setdefault(value["metadata"].get("namespace", ""), set())
+                for ask in asks_of(value, self.clusters):
+                    with contextlib.suppress(InvalidReference):
+                        own.add(str(parse(ask.image)))
+        return self._images.get(namespace, set())
 
     def owners(self, pod: Object) -> list[Target]:
         """What controls the pod, nearest first: its ReplicaSet, then its Deployment; its Job, then its Domain."""
@@ -131,6 +144,9 @@ def pulls(evidence: Evidence) -> list[Pull]:
     found: dict[tuple[object, ...], list[Pull]] = {}
 
     def add(pull: Pull) -> None:
+        if evidence.what_if:  # then what the pods of today were told does not count
+            secrets = dict.fromkeys((*pull.secrets, *evidence.what_if))
+            pull = replace(pull, secrets=tuple(secrets), containers=())
         found.setdefault(pull.key, []).append(pull)
 
     for pod in evidence.pods:

@@ -41,6 +41,8 @@ def documents(text: str) -> Iterator[Any]:
             _check_size(document)
             yield document
     except yaml.YAMLError as error:
+        if "nesting depth" in str(error):  # PyYAML 6.0.4 has a bound of its own
+            raise YamlError("it is nested deeper than can be read") from None
         raise NotYaml(_reason(error)) from None
     except (ValueError, OverflowError, RecursionError) as error:  # impossible dates, numbers of a million digits
         raise error if isinstance(error, YamlError) else YamlError(str(error)) from None

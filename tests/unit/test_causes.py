@@ -18,7 +18,7 @@ unknown
 """.split()
 PROVEN = """
 secret-missing secret-malformed secret-ignored key-mismatch service-account-shadowed stale-pod latest-tag
-always-needs-registry present-not-usable domain-aborted
+tag-drift always-needs-registry present-not-usable domain-aborted
 """.split()
 
 

@@ -1,0 +1,47 @@
+"""Did you mean: the names that are nearest to one that is not there. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+MOST = 3
+
+
+def nearest(wanted: str, there: Iterable[str]) -> tuple[str, ...]:
+    """Up to three of `there`, the most alike first: other spellings, longer or shorter versions, typing errors. Of paths
+    only what differs is compared."""
+    scored = [(score, name) for name in set(there) if (score := _likeness(wanted, name)) >= 0.6]
+    return tuple(name for _, name in sorted(scored, key=lambda one: (-one[0], _version(one[1]), one[1]))[:MOST])
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """From 0 to 1."""
+    ours, theirs = _plain(_apart(wanted, name)), _plain(_apart(name, wanted))
+    if ours == theirs:
+        return 1.0  # v1.0 and 1.0, or another case
+    shorter, longer = sorted((ours, theirs), key=len)
+    if shorter and longer.startswith(shorter):
+        rest = longer[len(shorter) :]
+        if rest and not (rest[0].isdigit() and shorter[-1].isdigit()):
+            return 0.95  # 1.0 and 1.0.1, 1.0 and 1.0-slim; not 1.1 and 1.10
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    return matcher.ratio() if matcher.quick_ratio() >= 0.6 else 0.0
+
+
+def _apart(path: str, other: str) -> str:
+    """What of a path is not in the folders that it shares with another."""
+    parts, others = path.split("/"), other.split("/")
+    shared = next((number for number, pair in enumerate(zip(parts[:-1], others[:-1])) if pair[0] != pair[1]), None)
+    return "/".join(parts[min(len(parts), len(others)) - 1 if shared is None else shared :])
+
+
+def _plain(name: str) -> str:
+    lowered = name.lower()
+    return lowered[1:] if re.match(r"v\d", lowered) else lowered
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """For order among equals: the newest first."""
+    return tuple(-int(number[:9]) for number in re.findall(r"\d+", name)[:6])

@@ -1,0 +1,369 @@
+"""Asks one registry about manifests, the way a container runtime does, and tells what came of each attempt.
+
+HEAD of the manifest; as nobody only where no credential is offered. After a 403 or a 404 one GET, for HEAD has no body to
+hold the registry's code; after a 404 the list of tags, which tells a missing tag from a missing repository.
+
+Sources: the OCI distribution spec ("Pulling manifests", "Error Codes", "Content Discovery"); containerd's
+core/remotes/docker/resolver.go. What differs: credentials are sent at once where the registry has asked for them before,
+and as a password to token services (GET), never as a form.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Optional
+from urllib.parse import urljoin, urlsplit
+
+from pullcore.answers import (
+    ABSENT,
+    ACCEPTED,
+    DENIED,
+    ERROR,
+    INDEXES,
+    MANIFESTS,
+    PRESENT,
+    REFUSED,
+    UNKNOWN,
+    Answer,
+    Content,
+    Limit,
+    Reach,
+    Tags,
+)
+from pullcore.challenge import Challenge, choose, parse
+from pullcore.errors import one_line
+from pullcore.nearest import nearest
+from pullcore.pull_errors import classify
+from pullcore.reference import DOCKER_HUB, Reference
+from pullcore.signin import Refused, SignIn, parsed, said
+from pullcore.wire import Reply, Wire, WireError
+
+HUB = "registry-1.docker.io"
+ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
+MANIFEST_SIZE = 4 * 1024 * 1024  # the spec's "Pushing Manifests": more than registries have to take
+PAGES, PAGE = 10, 1000  # of tags
+PAGE_SIZE = 1024 * 1024
+TAGS_TIME = 5.0  # seconds for all of them
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+GIVES_UP_AFTER = 3  # failures in a row: then the registry is not asked any more in this run
+ABSENT_CODES = {"NAME_UNKNOWN": "repository-not-found", "MANIFEST_UNKNOWN": "image-not-found"}
+DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-f0-9]{32,128}")
+
+
+def host_of(registry: str) -> str:
+    """Where a registry's API is: Docker Hub's is not at the name that images carry."""
+    return HUB if registry == DOCKER_HUB else registry
+
+
+class Registry:
+    """One registry in one run; safe to use from several threads once `reach` is done."""
+
+    def __init__(self, name: str, wire: Wire, signs: SignIn) -> None:
+        self.name = name
+        self.wire = wire
+        self.signs = signs
+        self.found = Reach(name, f"https://{host_of(name)}")
+        self._challenge: Optional[Challenge] = None
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._stopped: Optional[Refused] = None
+
+    @property
+    def url(self) -> str:
+        return self.found.url
+
+    # Is it there
+
+    def reach(self) -> Reach:
+        """Whether and how the registry answers; to be called once, before anything else."""
+        host = host_of(self.name)
+        scheme = "http" if self.wire.access.plain(host) else "https"
+        self.found = replace(self.found, url=f"{scheme}://{host}", proxy=self.wire.proxy(f"{scheme}://{host}"))
+        try:
+            try:
+                reply = self.wire.send("GET", f"{self.url}/v2/")
+            except WireError as error:
+                if error.cause != "http-https-mismatch" or scheme == "http":
+                    raise
+                reply = self._plainly(error)
+        except WireError as error:
+            self.found = replace(self.found, cause=error.cause, detail=str(error), certificate=error.certificate)
+            return self.found
+        self.found = self._answered(reply)
+        return self.found
+
+    def _plainly(self, error: WireError) -> Reply:
+        """Plain HTTP, where that stays on this machine (Docker's rule for 127.0.0.0/8); else the error."""
+        try:
+            reply = self.wire.send("GET", f"http://{host_of(self.name)}/v2/")
+        except WireError:
+            raise error from None
+        self.found = replace(self.found, url=f"http://{host_of(self.name)}", vouched=False, verified=False)
+        return reply
+
+    def _answered(self, reply: Reply) -> Reach:
+        netloc = urlsplit(self.url).netloc
+        found = replace(
+            self.found,
+            milliseconds=reply.milliseconds,
+            certificate=self.wire.certificate(netloc),
+            verified=self.url.startswith("https:") and not self.wire.access.unverified(netloc),
+        )
+        if reply.status == 400 and b"HTTPS" in reply.body[:2000]:
+            return replace(found, cause="http-https-mismatch", detail=f"{netloc} speaks TLS, and was asked without")
+        if reply.status in (407, 429) or reply.status >= 500:
+            refusal = self.signs.refusal(reply, "registry-error")
+            return replace(found, cause=refusal.cause, detail=str(refusal))
+        if reply.status != 401 or reply.redirected:
+            return found
+        challenges = parse(reply.challenges)
+        self._challenge = choose(challenges)
+        if self._challenge is None:
+            schemes = ", ".join(one_line(one.scheme, 30) for one in challenges[:3]) or "nothing that it names"
+            detail = f"{netloc} wants one to sign in by {schemes}, which no container runtime does"
+            return replace(found, signs_in=schemes, cause="registry-error", detail=detail)
+        return replace(found, signs_in=self._challenge.scheme, token_service=self._token_service(self._challenge))
+
+    def _token_service(self, challenge: Challenge) -> Optional[str]:
+        host = urlsplit(challenge.get("realm")).netloc.rpartition("@")[2] if challenge.scheme == "bearer" else ""
+        return one_line(host, 120) if host and host != urlsplit(self.url).netloc else None
+
+    # What does it say of a manifest
+
+    def ask(self, reference: Reference, credentials: Sequence[Optional[str]], known: dict[Optional[str], Answer]) -> None:
+        """Asks with each credential (its label, None for nobody) in turn until one gets the manifest, as the kubelet does.
+        What is in `known` is not asked again; what was answered is put there."""
+        for credential in credentials:
+            if credential not in known:
+                known[credential] = self._attempt(reference, credential)
+            if known[credential].state == PRESENT:
+                return
+
+    def _attempt(self, reference: Reference, credential: Optional[str]) -> Answer:
+        if self._stopped:
+            return self._refused(reference, credential, self._stopped)
+        try:
+            answer = self._tried(reference, credential)
+        except Refused as error:
+            answer = self._refused(reference, credential, error)
+        except WireError as error:
+            cause, detail = error.cause, self.signs.vault.without(str(error))
+            answer = Answer(str(reference), credential, UNKNOWN, ERROR, None, None, cause, detail)
+        self._count(answer)
+        return answer
+
+    def _count(self, answer: Answer) -> None:
+        """Stops asking a registry that counts requests against us, or does nothing but fail."""
+        with self._lock:
+            self._failures = self._failures + 1 if answer.result == ERROR else 0
+            if answer.cause == "rate-limited" or self._failures >= GIVES_UP_AFTER:
+                self._stopped = self._stopped or Refused(answer.cause, answer.detail, answer.status, answer.code)
+
+    def _refused(self, reference: Reference, credential: Optional[str], error: Refused) -> Answer:
+        no_answer = error.cause in ("rate-limited", "registry-error", "proxy") or error.status is None
+        state, result = (UNKNOWN, ERROR) if no_answer else (DENIED, REFUSED)
+        return Answer(str(reference), credential, state, result, error.status, error.code, error.cause, str(error))
+
+    def _tried(self, reference: Reference, credential: Optional[str]) -> Answer:
+        try:
+            reply, granted = self._head(reference, credential)
+        except Refused as error:
+            # A runtime signs in only where it is asked to: where nobody may pull, a wrong credential does no harm.
+            bare = self._send("HEAD", _manifest_path(reference), "") if error.status in (401, 403) else None
+            if bare is None or bare.status != 200:
+                raise
+            reply, granted = bare, None
+        self._note_limit(reply, credential)
+        proven = self._challenge is not None and self.signs.is_proven(self.url, self._challenge, credential)
+        if reply.status == 200:
+            return self._present(reference, credential, reply, proven=proven)
+        if reply.redirected and reply.status in (401, 403):
+            there = urlsplit(reply.url).netloc
+            raise Refused("registry-error", f"sends on to {there}, which wants credentials; none are sent there", None)
+        return self._not_given(reference, credential, reply, granted=granted, proven=proven)
+
+    def _present(self, reference: Reference, credential: Optional[str], reply: Reply, *, proven: bool) -> Answer:
+        media_type = one_line(reply.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
+        if media_type.startswith("text/") or media_type == "application/xhtml+xml":
+            host = urlsplit(reply.url).netloc
+            raise Refused("registry-error", f"{host} answers with a page ({media_type}), not like a registry", None)
+        digest = reply.headers.get("docker-content-digest", "")
+        return Answer(
+            str(reference), credential, PRESENT, ACCEPTED, 200,
+            digest=digest if DIGEST.fullmatch(digest) else None, media_type=media_type, proven=proven,
+        )  # fmt: skip
+
+    def _not_given(
+        self, reference: Reference, credential: Optional[str], head: Reply, *, granted: Optional[bool], proven: bool
+    ) -> Answer:
+        reply = head
+        if head.status in (403, 404):  # HEAD has no body
+            reply = self._send("GET", _manifest_path(reference), self._authorization(reference, credential)[0])
+            reply = reply if reply.status == head.status else head
+        code = said(reply).code or _challenged_error(head)
+        if reply.status == 404:
+            cause = ABSENT_CODES.get(code or "", "image-not-found")
+            detail = f"{urlsplit(reply.url).netloc}: {self.signs.words(reply)}"
+            return Answer(str(reference), credential, ABSENT, ACCEPTED, 404, code, cause, detail, proven=proven)
+        error = self.signs.refusal(reply, self._usual(credential, reply, proven=proven))
+        answer = self._refused(reference, credential, error)
+        grants_none = f" (its token service grants no pull of {reference.repository})" if granted is False else ""
+        return replace(answer, code=code, detail=answer.detail + grants_none, proven=proven)
+
+    def _usual(self, credential: Optional[str], reply: Reply, *, proven: bool) -> str:
+        """The cause of a 401 or 403 whose words prove none. Who asks as nobody, and is asked for user and password, lacks
+        just these; where tokens are used, a registry says the same of what is hidden and of what is not there."""
+        words = classify(said(reply).text).cause
+        basic = self._challenge is None or self._challenge.scheme == "basic"
+        if credential is None and ((basic and reply.status == 401) or words == "no-credentials"):
+            return "no-credentials"
+        return "forbidden" if proven and reply.status == 403 and words != "denied-or-missing" else "denied-or-missing"
+
+    def _head(self, reference: Reference, credential: Optional[str]) -> tuple[Reply, Optional[bool]]:
+        """The answer to HEAD, with whatever the registry asks for on the way; and whether the token grants the pull."""
+        path = _manifest_path(reference)
+        authorization, granted = self._authorization(reference, credential)
+        if authorization.startswith("Basic") and credential and self._challenge:
+            reply = self.signs.using(self.url, self._challenge, credential, lambda: self._send("HEAD", path, authorization))
+        else:
+            reply = self._send("HEAD", path, authorization)
+        if reply.status != 401 or reply.redirected:
+            return reply, granted
+        challenge = choose(parse(reply.challenges))
+        if challenge is None or (authorization.startswith("Basic") and challenge.scheme == "basic"):
+            return reply, granted
+        same_place = self._challenge is not None and challenge.get("realm") == self._challenge.get("realm")
+        if authorization and same_place and challenge.get("scope") in ("", self._scope(reference)):
+            return reply, granted
+        if credential is None and challenge.scheme == "basic":
+            self._challenge = self._challenge or challenge
+            return reply, granted
+        # The registry asks only here, or for more: once more, with that.
+        first = self._challenge
+        self._challenge = first or challenge
+        if first is None and credential:
+            return self._head(reference, credential)
+        token = self.signs.token(challenge, self._scopes(reference, challenge), reference.repository, credential)
+        return self._send("HEAD", path, f"Bearer {token.value}"), token.granted
+
+    def _authorization(self, reference: Reference, credential: Optional[str]) -> tuple[str, Optional[bool]]:
+        """The header for a manifest, as far as it is known that the registry wants one. Raises Refused, WireError."""
+        challenge = self._challenge
+        if challenge is None:
+            return "", None
+        if credential:
+            self.signs.prove(self.url, challenge, credential)
+        if challenge.scheme == "basic":
+            return (f"Basic {self.signs.vault.basic(credential)}" if credential else ""), None
+        token = self.signs.token(challenge, [self._scope(reference)], reference.repository, credential)
+        return f"Bearer {token.value}", token.granted
+
+    @staticmethod
+    def _scope(reference: Reference) -> str:
+        return f"repository:{reference.repository}:pull"
+
+    def _scopes(self, reference: Reference, challenge: Challenge) -> set[str]:
+        """Ours and what the registry asks for; of repositories only this one, and never more than to pull."""
+        asked = (one for one in challenge.get("scope").split()[:5] if not one.startswith("repository:"))
+        return {self._scope(reference), *(one for one in asked if re.fullmatch(r"[!-~]{1,200}", one))}
+
+    def _send(self, method: str, path: str, authorization: str, limit: int = 64 * 1024) -> Reply:
+        return self.wire.send(method, f"{self.url}{path}", authorization=authorization, accept=ACCEPT, limit=limit)
+
+    # How many more
+
+    def _note_limit(self, reply: Reply, credential: Optional[str]) -> None:
+        remaining, window = _count(reply.headers.get("ratelimit-remaining"))
+        if remaining is None:
+            return
+        total, seconds = _count(reply.headers.get("ratelimit-limit"))
+        account = self.signs.vault.pair(credential)[0] if credential else None
+        limit = Limit(remaining, total, window or seconds, account and one_line(account, 100))
+        with self._lock:
+            if self.found.limit is None or remaining < self.found.limit.remaining:
+                self.found = replace(self.found, limit=limit)
+
+    # What else is there
+
+    def tags(self, reference: Reference, credential: Optional[str]) -> Tags:
+        """The tags nearest to the one that is missing; what can't be read leaves open whether the repository exists."""
+        own = f"/v2/{reference.repository}/tags/list"
+        path: Optional[str] = f"{own}?n={PAGE}"
+        there: set[str] = set()
+        found = Tags(reference.name, reference.tag, None, complete=False)
+        until = time.monotonic() + TAGS_TIME
+        for _ in range(PAGES):
+            if path is None or time.monotonic() > until:
+                break
+            try:
+                reply = self._send("GET", path, self._authorization(reference, credential)[0], PAGE_SIZE)
+            except (Refused, WireError):
+                break
+            if reply.status == 404 and not found.exists and said(reply).code == "NAME_UNKNOWN":
+                return replace(found, exists=False, complete=True)
+            document = parsed(reply) if reply.status == 200 and not reply.redirected else {}
+            if "tags" not in document:
+                break
+            names = document["tags"] if isinstance(document["tags"], list) else []  # null: all were deleted
+            there.update(name for name in names if isinstance(name, str) and TAG.fullmatch(name))
+            path = _next_page(reply, f"{self.url}{path}", own)
+            found = replace(found, exists=True, total=len(there), complete=path is None)
+        return replace(found, nearest=nearest(reference.tag, there) if reference.tag else ())
+
+    def content(self, reference: Reference, credential: Optional[str]) -> Optional[Content]:
+        """The platforms of a manifest that is there; None where that can't be found out."""
+        try:
+            authorization = self._authorization(reference, credential)[0]
+            manifest = parsed(self._send("GET", _manifest_path(reference), authorization, MANIFEST_SIZE))
+            if isinstance(manifest.get("manifests"), list):
+                listed = (one.get("platform") for one in manifest["manifests"] if isinstance(one, dict))
+                return Content(str(reference), _platforms(listed), index=True)
+            config = manifest.get("config")
+            digest = config.get("digest") if isinstance(config, dict) else None
+            if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+                return None
+            blob = self._send("GET", f"/v2/{reference.repository}/blobs/{digest}", authorization, MANIFEST_SIZE)
+            return Content(str(reference), _platforms([parsed(blob)]), index=False) if blob.status == 200 else None
+        except (Refused, WireError):
+            return None
+
+
+def _manifest_path(reference: Reference) -> str:
+    return f"/v2/{reference.repository}/manifests/{reference.digest or reference.tag}"
+
+
+def _challenged_error(reply: Reply) -> Optional[str]:
+    """`insufficient_scope`, `invalid_token`: RFC 6750 section 3.1."""
+    challenge = choose(parse(reply.challenges))
+    return one_line(challenge.get("error"), 60) or None if challenge else None
+
+
+def _count(header: Optional[str]) -> tuple[Optional[int], Optional[int]]:
+    """`98;w=21600`: a number, and the seconds that it is for (draft-ietf-httpapi-ratelimit-headers-03)."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:;\s*w=(\d{1,9}))?.*", header or "", re.S)
+    return (int(match[1]), int(match[2]) if match[2] else None) if match else (None, None)
+
+
+def _next_page(reply: Reply, url: str, path: str) -> Optional[str]:
+    """Where the next page of tags is (RFC 8288), if it is at the same place."""
+    match = re.search(r'<([!-~]{1,2000})>\s*;\s*rel="?next"?', reply.headers.get("link", ""))
+    if not match:
+        return None
+    here, there = urlsplit(url), urlsplit(urljoin(url, match[1]))
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc) or there.path != path:
+        return None
+    return f"{there.path}?{there.query}"
+
+
+def _platforms(found: Any) -> tuple[str, ...]:
+    """`linux/amd64` of each; attestations and other entries that are for no platform are left out."""
+    platforms = []
+    for one in found:
+        system, machine = (one.get("os"), one.get("architecture")) if isinstance(one, dict) else (None, None)
+        if isinstance(system, str) and isinstance(machine, str) and "unknown" not in (system, machine):
+            platforms.append(one_line(f"{system}/{machine}", 60))
+    return tuple(dict.fromkeys(platforms))[:30]

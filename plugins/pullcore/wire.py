@@ -1,0 +1,524 @@
+"""HTTP to registries and their token services: one request and its answer, with a bound on everything.
+
+Who answers may be hostile. A request ends by its time, whatever trickles in; headers (by http.client) and bodies are cut;
+redirects are followed a few times, never with a credential and never from HTTPS to HTTP; plain HTTP goes to this machine's
+own addresses and to hosts that the user named, nowhere else. What fails is told as a cause of the catalogue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from http.client import BadStatusLine, HTTPException
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import unquote, urljoin, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError, ProxyError, ReadTimeoutError
+
+from pullcore.answers import Certificate
+from pullcore.errors import CommandError, one_line
+from pullcore.proxies import proxy_for
+from pullcore.trust import verifying_context
+
+BODY = 64 * 1024  # of an error, or of a token
+REDIRECTS = 5
+CONNECTIONS = 16  # kept open to one host
+SPEAKS_TLS = re.compile(rb"HTTP request (?:was )?(?:sent )?to (?:an )?HTTPS (?:server|port)", re.I)
+MISMATCH = re.compile(r"wrong.version.number|http.request|https.proxy.request|record.layer.failure|packet.length", re.I)
+# OpenSSL's X509_V_ERR_*: the chain ends at nobody we know.
+UNTRUSTED = frozenset((2, 18, 19, 20, 21))
+EXPIRED, NOT_YET, WRONG_HOST, WRONG_ADDRESS = 10, 9, 62, 64
+NO_CHECK_TIME, PARTIAL_CHAIN = 0x200000, 0x80000  # X509_V_FLAG_*
+
+
+@dataclass(frozen=True)
+class Access:
+    """How registries are reached from here. plain_http, skip_verify: hosts, with or without port, as images name them.
+    Times are seconds: for one request, and for all together."""
+
+    authority: Optional[str] = None  # PEM, trusted besides the system's certificates
+    plain_http: frozenset[str] = frozenset()
+    skip_verify: frozenset[str] = frozenset()
+    request_timeout: float = 10.0
+    total_timeout: float = 60.0
+
+    def plain(self, netloc: str) -> bool:
+        return _named(netloc, self.plain_http)
+
+    def unverified(self, netloc: str) -> bool:
+        return _named(netloc, self.skip_verify)
+
+
+def read_authority(name: str) -> str:
+    """The certificates in a file. Raises CommandError for a file that can't be read or holds none."""
+    try:
+        text = Path(name).read_bytes().decode("latin-1")
+        verifying_context(text)
+    except (ssl.SSLError, ValueError):
+        raise CommandError(f"--registry-ca: {one_line(name, 200)} holds no certificate in PEM") from None
+    except OSError as error:
+        raise CommandError(f"--registry-ca: {one_line(name, 200)}: {(error.strerror or str(error)).lower()}") from None
+    return text
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of HTTP. `redirected` to another place than was asked; `url` is the one that answered."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    challenges: tuple[str, ...]
+    body: bytes
+    url: str
+    redirected: bool
+    milliseconds: int
+    whole: bool = True  # False: the body was longer than its bound
+
+
+class WireError(Exception):
+    """No answer: `cause` of the catalogue, str() the reason in one line, not cleaned of credentials."""
+
+    def __init__(self, cause: str, detail: str, certificate: Optional[Certificate] = None) -> None:
+        super().__init__(one_line(detail, 300))
+        self.cause = cause
+        self.certificate = certificate
+
+
+class Wire:
+    """Sends requests; safe to use from several threads. `sent` counts them."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        user_agent: str,
+        environ: Mapping[str, str],
+        log: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        self.access = access
+        self.sent = 0
+        self.until = time.monotonic() + access.total_timeout
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._environ = environ
+        self._log = log
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[bool, Optional[str]], urllib3.PoolManager] = {}
+        self._certificates: dict[str, Certificate] = {}
+        self._guards = threading.local()
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user asked for it, and is told by the report
+
+    def prepare(self) -> None:
+        """Reads the system's certificates, which takes 30 ms: for a moment in which others are waited for."""
+        with contextlib.suppress(WireError):
+            self._pool("https://registry.invalid")
+
+    def time_left(self) -> float:
+        """Seconds that all requests together may still take."""
+        return max(self.until - time.monotonic(), 0.0)
+
+    def certificate(self, netloc: str) -> Optional[Certificate]:
+        """The certificate that a host has shown and that was verified."""
+        return self._certificates.get(netloc)
+
+    def proxy(self, url: str) -> Optional[str]:
+        """The proxy on the way to a URL, by the environment, without its credentials."""
+        found = proxy_for(url, self._environ)
+        return found and urlsplit(found).netloc.rpartition("@")[2]
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        authorization: str = "",
+        accept: str = "application/json",
+        limit: int = BODY,
+        again: bool = True,
+    ) -> Reply:
+        """One request, and the redirects that it leads to, without the authorization. again: whether it may be sent a second
+        time where the server had closed an idle connection. Raises WireError."""
+        headers = {**self._headers, "Accept": accept}
+        first = url
+        with self._guarded() as guard:
+            for _ in range(REDIRECTS + 1):
+                more = {"Authorization": authorization} if authorization and url == first else {}
+                reply = self._exchange(method, url, {**headers, **more}, limit, guard, again)
+                if reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
+                    return reply if url == first else replace(reply, redirected=True)
+                url = _followed(url, place)
+            raise WireError("registry-error", f"more than {REDIRECTS} redirects, the last one to {urlsplit(url).netloc}")
+
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: _Guard, again: bool) -> Reply:
+        host = urlsplit(url).netloc
+        began = time.monotonic()
+        with self._lock:
+            self.sent += 1
+        try:
+            pool = self._pool(url)
+            try:
+                reply = self._once(pool, method, url, headers, limit, guard)
+            except ProtocolError:
+                if not again or guard.left() < 0.1:
+                    raise
+                reply = self._once(pool, method, url, headers, limit, guard)  # an idle connection that was closed
+        except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
+            self._tell(method, url, "failed", began)
+            if guard.fired:
+                raise WireError("timeout", f"no whole answer from {host} within {guard.seconds:g}s") from None
+            raise self._failure(error, url, guard) from None
+        self._tell(method, url, f"{reply.status} {one_line(reply.reason, 40)}", began)
+        return reply
+
+    def _once(
+        self, pool: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], limit: int, guard: _Guard
+    ) -> Reply:
+        began = time.monotonic()
+        response = pool.request(
+            method, url, headers=headers, timeout=urllib3.Timeout(connect=guard.left(), read=guard.left()),
+            retries=False, redirect=False, preload_content=False, decode_content=False,
+        )  # fmt: skip
+        took = int((time.monotonic() - began) * 1000)
+        try:
+            body = _read(response, limit)
+        finally:
+            response.close()  # one that was read to its end is back in the pool already
+        values = {name.lower(): value for name, value in response.headers.items()}
+        challenges = tuple(response.headers.getlist("WWW-Authenticate"))
+        reason = response.reason or ""
+        return Reply(response.status, reason, values, challenges, body[:limit], url, False, took, len(body) <= limit)
+
+    def _tell(self, method: str, url: str, what: str, began: float) -> None:
+        if self._log:
+            took = (time.monotonic() - began) * 1000
+            self._log(f"{method} {one_line(url.partition('?')[0], 300)} {what} in {took:.0f} milliseconds")
+
+    # Connections
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """The connections that are verified, or not, and go by the same proxy. The registry's own word decides nothing."""
+        netloc = urlsplit(url).netloc
+        proxy = proxy_for(url, self._environ)
+        unverified = self.access.unverified(netloc)
+        if proxy and url.startswith("http:") and not self.access.plain(netloc):
+            raise WireError("http-https-mismatch", f"{netloc} is plain HTTP, and behind a proxy")
+        with self._lock:
+            pool = self._pools.get((unverified, proxy))
+            if pool is None:
+                pool = self._pools[unverified, proxy] = self._made(self._context(unverified), proxy)
+            return pool
+
+    def _context(self, unverified: bool) -> ssl.SSLContext:
+        context = verifying_context(self.access.authority, besides=True)
+        if unverified:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _made(self, context: ssl.SSLContext, proxy: Optional[str]) -> urllib3.PoolManager:
+        kwargs: dict[str, Any] = {"ssl_context": context, "maxsize": CONNECTIONS, "num_pools": 200}
+        if proxy:
+            user = urlsplit(proxy).netloc.rpartition("@")[0]
+            headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+            try:
+                pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, proxy_headers=headers, **kwargs)
+            except (HTTPError, ValueError):
+                shown = one_line(urlsplit(proxy).netloc.rpartition("@")[2], 100)
+                raise WireError("proxy", f"the proxy {shown} of this machine's environment cannot be used") from None
+        else:
+            pool = urllib3.PoolManager(**kwargs)
+        pool.pool_classes_by_scheme = self._classes()
+        return pool
+
+    def _classes(self) -> dict[str, Any]:
+        wire = self
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                made: socket.socket = wire._watched(super()._new_conn())
+                if not self.proxy and not wire._may_be_plain(f"{self.host}:{self.port}", made):
+                    made.close()
+                    raise WireError("http-https-mismatch", f"{self.host} is plain HTTP, and not on this machine")
+                return made
+
+            def getresponse(self) -> Any:
+                wire._watched(self.sock)
+                return super().getresponse()
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                made: socket.socket = wire._watched(super()._new_conn())
+                return made
+
+            def connect(self) -> None:
+                super().connect()
+                wire._note_certificate(self)
+
+            def getresponse(self) -> Any:
+                wire._watched(self.sock)
+                return super().getresponse()
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        return {"http": PlainPool, "https": SecurePool}
+
+    def _note_certificate(self, connection: Any) -> None:
+        found = connection.sock.getpeercert()
+        if found:
+            host = connection.host
+            for netloc in (host, f"{host}:{connection.port}"):
+                self._certificates[netloc] = _facts(found)
+
+    def _may_be_plain(self, netloc: str, connected: socket.socket) -> bool:
+        return self.access.plain(netloc) or _is_loopback(connected.getpeername()[0])
+
+    # Time
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[_Guard]:
+        guard = _Guard(max(min(self.access.request_timeout, self.time_left()), 0.001))
+        self._guards.current = guard
+        try:
+            yield guard
+        finally:
+            self._guards.current = None
+            guard.end()
+
+    def _watched(self, connected: Any) -> Any:
+        guard = getattr(self._guards, "current", None)
+        if guard and connected:
+            guard.watch(connected)
+        return connected
+
+    # What went wrong
+
+    def _failure(self, error: BaseException, url: str, guard: _Guard) -> WireError:
+        parts = urlsplit(url)
+        chain = list(links(error))
+
+        def first(*kinds: type[BaseException]) -> Optional[BaseException]:
+            return next((link for link in chain if isinstance(link, kinds)), None)
+
+        if isinstance(told := first(WireError), WireError):
+            return told
+        if first(ProxyError):
+            said = next((str(link) for link in reversed(chain) if "Tunnel" in str(link)), "") or _said(chain)
+            return WireError("proxy", f"the proxy {self.proxy(url)} of this machine's environment: {said}")
+        if parts.scheme == "https" and (found := self._tls_failure(first, parts.netloc, guard, direct=not self.proxy(url))):
+            return found
+        if parts.scheme == "http" and isinstance(line := first(BadStatusLine), BadStatusLine):
+            if str(line.args[0])[:1] == "\x15":
+                return WireError("http-https-mismatch", f"{parts.netloc} speaks TLS, and was asked without")
+            return WireError("registry-error", f"{parts.netloc} does not speak HTTP")
+        return _network_failure(chain, first, parts.netloc, parts.hostname or "", guard)
+
+    def _tls_failure(
+        self, first: Callable[..., Optional[BaseException]], netloc: str, guard: _Guard, *, direct: bool
+    ) -> Optional[WireError]:
+        refused = first(ssl.SSLCertVerificationError)
+        if isinstance(refused, ssl.SSLCertVerificationError):
+            shown = self._shown_certificate(netloc, guard) if direct else None
+            code = refused.verify_code
+            cause = "tls-untrusted" if code in UNTRUSTED else "tls-other"
+            return WireError(cause, f"{netloc}: {_fault(code, refused, shown)}", shown)
+        broken = first(ssl.SSLError)
+        if not isinstance(broken, ssl.SSLError):
+            return None
+        if isinstance(broken, ssl.SSLEOFError):
+            return WireError("connection", f"{netloc} closed the connection during the TLS handshake")
+        reason = one_line(broken.reason or broken, 200).replace("_", " ").lower()
+        if self._speaks_plain(netloc, guard) if direct else bool(MISMATCH.search(reason)):
+            return WireError("http-https-mismatch", f"{netloc} speaks plain HTTP, not TLS")
+        return WireError("tls-other", f"{netloc}: {reason}")
+
+    def _speaks_plain(self, netloc: str, guard: _Guard) -> bool:
+        """Asks, as nobody, whether plain HTTP is spoken where TLS was not understood."""
+        try:
+            with _connected(netloc, guard) as plain:
+                plain.sendall(b"GET /v2/ HTTP/1.1\r\nHost: " + netloc.encode() + b"\r\nConnection: close\r\n\r\n")
+                begin = b""
+                while len(begin) < 2000 and (part := plain.recv(2000)):
+                    begin += part
+        except (OSError, UnicodeError):
+            return False
+        return begin.startswith(b"HTTP/1.") and not SPEAKS_TLS.search(begin)
+
+    def _shown_certificate(self, netloc: str, guard: _Guard) -> Optional[Certificate]:
+        """The facts of a certificate that was not accepted: Python tells them only of one that is trusted, so it is fetched,
+        and trusted for a second handshake, in which nothing is sent."""
+        host = urlsplit(f"//{netloc}").hostname
+        try:
+            anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+            with _connected(netloc, guard) as plain, anybody.wrap_socket(plain, server_hostname=host) as secure:
+                raw = secure.getpeercert(binary_form=True)
+            if not raw:
+                return None
+            just_this = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            just_this.check_hostname = False
+            just_this.load_verify_locations(cadata=raw)
+            just_this.verify_flags |= PARTIAL_CHAIN | NO_CHECK_TIME
+            with _connected(netloc, guard) as plain, just_this.wrap_socket(plain, server_hostname=host) as secure:
+                found = secure.getpeercert()
+        except (OSError, ValueError):
+            return None
+        return _facts(found) if found else None
+
+
+class _Guard:
+    """Ends a request at its time by shutting down its sockets, for a socket's own time-out starts anew with each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = round(seconds, 1)
+        self.fired = False
+        self._until = time.monotonic() + seconds
+        self._sockets: list[Any] = []
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def left(self) -> float:
+        return max(self._until - time.monotonic(), 0.001)
+
+    def watch(self, connected: Any) -> None:
+        self._sockets.append(connected)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _fire(self) -> None:
+        self.fired = True
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own, which takes the session from under the thread that reads.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def _fault(code: int, error: ssl.SSLCertVerificationError, shown: Optional[Certificate]) -> str:
+    if code == EXPIRED:
+        return f"the certificate expired {f'on {shown.not_after[:10]}' if shown else 'some time ago'}"
+    if code == NOT_YET:
+        return f"the certificate is not valid yet{f', only from {shown.not_before[:10]} on' if shown else ''}"
+    if code in (WRONG_HOST, WRONG_ADDRESS):
+        names = f", but for {', '.join(shown.names[:4]) or shown.subject}" if shown else ""
+        return f"the certificate is not for this name{names}"
+    if code in UNTRUSTED:
+        signer = f" by {shown.issuer}" if shown and shown.issuer != shown.subject else " by itself" if shown else ""
+        return f"the certificate is signed{signer}, which is not trusted here"
+    return one_line(error.verify_message or error, 200)
+
+
+def _network_failure(
+    chain: list[BaseException], first: Callable[..., Optional[BaseException]], netloc: str, host: str, guard: _Guard
+) -> WireError:
+    looked_up = first(socket.gaierror)
+    if isinstance(looked_up, socket.gaierror):
+        missing = looked_up.args and looked_up.args[0] in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+        return WireError("dns", f"lookup {host}: {'no such host' if missing else looked_up.strerror or 'failed'}")
+    if first(ConnectionRefusedError):
+        return WireError("connection", f"{netloc}: connection refused")
+    if first(ReadTimeoutError):
+        return WireError("timeout", f"no answer from {netloc} within {guard.seconds:g}s")
+    if first(TimeoutError, urllib3.exceptions.ConnectTimeoutError):
+        return WireError("timeout", f"no connection to {netloc} within {guard.seconds:g}s")
+    if first(urllib3.exceptions.ProtocolError, HTTPException):
+        closed = first(ConnectionError, urllib3.exceptions.IncompleteRead, urllib3.exceptions.InvalidChunkLength)
+        if closed or "without response" in str(chain[0]):
+            return WireError("connection", f"{netloc} closed the connection before its answer was whole")
+        return WireError("registry-error", f"{netloc} does not answer as HTTP has it: {_said(chain)}")
+    return WireError("connection", f"{netloc}: {_said(chain)}")
+
+
+def links(error: BaseException) -> Iterator[BaseException]:
+    """An error, what caused it, and the errors that these carry along: libraries hide the reason in any of them."""
+    seen: list[BaseException] = []
+    todo = [error]
+    while todo and len(seen) < 30:
+        one = todo.pop(0)
+        if one in seen:
+            continue
+        seen.append(one)
+        yield one
+        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        todo += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _said(chain: list[BaseException]) -> str:
+    """The reason in the system's words, else in those of the innermost error."""
+    system = next((link for link in chain if isinstance(link, OSError) and link.strerror), None)
+    return one_line((system and system.strerror) or chain[-1], 200)
+
+
+def _facts(found: Mapping[str, Any]) -> Certificate:
+    names = tuple(one_line(value, 100) for _, value in found.get("subjectAltName", ()))
+    return Certificate(
+        subject=_name(found.get("subject", ())),
+        issuer=_name(found.get("issuer", ())),
+        names=names[:20],
+        not_before=_moment(found.get("notBefore")),
+        not_after=_moment(found.get("notAfter")),
+    )
+
+
+def _name(parts: Any) -> str:
+    """The common name, or the organisation where there is none."""
+    values = {key: value for part in parts for key, value in part}
+    return one_line(values.get("commonName") or values.get("organizationName") or "nobody", 100)
+
+
+def _moment(text: Optional[str]) -> str:
+    if not text:
+        return ""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ssl.cert_time_to_seconds(text)))
+
+
+def _connected(netloc: str, guard: _Guard) -> socket.socket:
+    parts = urlsplit(f"//{netloc}")
+    made = socket.create_connection((parts.hostname or "", parts.port or 443), timeout=min(guard.left(), 5.0))
+    guard.watch(made)
+    return made
+
+
+def _followed(url: str, place: str) -> str:
+    """Where a redirect leads. Raises WireError for places that nobody should be sent to."""
+    target = urljoin(url, place)
+    parts = urlsplit(target)
+    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[!-~]{1,4000}", target) or "@" in parts.netloc:
+        raise WireError("registry-error", f"{urlsplit(url).netloc} redirects to {one_line(place, 100)}")
+    if parts.scheme == "http" and urlsplit(url).scheme == "https":
+        raise WireError("registry-error", f"{urlsplit(url).netloc} redirects from HTTPS to plain HTTP, at {parts.netloc}")
+    return target
+
+
+def _read(response: Any, limit: int) -> bytes:
+    parts, size = [], 0
+    while size <= limit and (part := response.read1(1 << 16)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+def _named(netloc: str, hosts: frozenset[str]) -> bool:
+    return netloc in hosts or netloc.rpartition(":")[0] in hosts
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
