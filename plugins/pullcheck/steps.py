@@ -146,7 +146,8 @@ def _manifest(view: View) -> Step:
         platforms = f" for {', '.join(view.content.platforms)}" if view.content else ""
         who = f"with {view.by.secret}" if view.by and view.given.credential else "without credentials"
         digest = f", {view.given.digest[:19]}" if view.given.digest else ""
-        return Step("manifest", mark, f"{kind}{platforms} given {who}{digest}", tuple(lines) if len(lines) > 1 else ())
+        more = tuple(lines) if len(lines) > 1 or view.given.detail else ()
+        return Step("manifest", mark, f"{kind}{platforms} given {who}{digest}", more)
     if not lines:
         return Step("manifest", "none", "not asked with these credentials")
     if len(lines) == 1:

@@ -44,8 +44,8 @@ def weight(case: Case, *, meant: bool = False) -> str:
 
 def _wants_credentials(case: Case) -> bool:
     """What the registry says to nobody tells; where it was not asked, or says neither, what such registries mostly want."""
-    if case.view and case.view.reach.answers and case.view.manifest != UNKNOWN:
-        return case.view.manifest == DENIED and case.view.reach.vouched
+    if case.view and case.view.reach.vouched and case.view.manifest != UNKNOWN:
+        return case.view.manifest == DENIED
     return case.reference.registry not in PUBLIC_REGISTRIES
 
 

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 from urllib.parse import urljoin, urlsplit
 
@@ -52,6 +52,15 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 GIVES_UP_AFTER = 3  # failures in a row: then the registry is not asked any more in this run
 ABSENT_CODES = {"NAME_UNKNOWN": "repository-not-found", "MANIFEST_UNKNOWN": "image-not-found"}
 DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-f0-9]{32,128}")
+
+
+@dataclass(frozen=True)
+class _Head:
+    """An answer to HEAD, what was sent to get it, and whether the token in that says that it lets one pull."""
+
+    reply: Reply
+    authorization: str = field(default="", repr=False)
+    granted: Optional[bool] = None
 
 
 def host_of(registry: str) -> str:
@@ -169,49 +178,48 @@ class Registry:
         return Answer(str(reference), credential, state, result, error.status, error.code, error.cause, str(error))
 
     def _tried(self, reference: Reference, credential: Optional[str]) -> Answer:
+        needless = ""
         try:
-            reply, granted = self._head(reference, credential)
+            head = self._head(reference, credential)
         except Refused as error:
-            # A runtime signs in only where it is asked to: where nobody may pull, a wrong credential does no harm.
+            # A runtime signs in only where it is asked to: where anybody may pull, a wrong credential does no harm.
             bare = self._send("HEAD", _manifest_path(reference), "") if error.status in (401, 403) else None
-            if bare is None or bare.status != 200:
+            if bare is None or bare.status in (401, 403):
                 raise
-            reply, granted = bare, None
+            head = _Head(bare)
+            needless = f"anybody may pull it, so that the credential does no harm, which is refused: {error}"
+        reply = head.reply
         self._note_limit(reply, credential)
         proven = self._challenge is not None and self.signs.is_proven(self.url, self._challenge, credential)
         if reply.status == 200:
-            return self._present(reference, credential, reply, proven=proven)
+            return replace(self._present(reference, credential, reply), detail=needless, proven=proven)
         if reply.redirected and reply.status in (401, 403):
             there = urlsplit(reply.url).netloc
             raise Refused("registry-error", f"sends on to {there}, which wants credentials; none are sent there", None)
-        return self._not_given(reference, credential, reply, granted=granted, proven=proven)
+        return self._not_given(reference, credential, head, proven=proven)
 
-    def _present(self, reference: Reference, credential: Optional[str], reply: Reply, *, proven: bool) -> Answer:
+    def _present(self, reference: Reference, credential: Optional[str], reply: Reply) -> Answer:
         media_type = one_line(reply.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
         if media_type.startswith("text/") or media_type == "application/xhtml+xml":
             host = urlsplit(reply.url).netloc
             raise Refused("registry-error", f"{host} answers with a page ({media_type}), not like a registry", None)
-        digest = reply.headers.get("docker-content-digest", "")
-        return Answer(
-            str(reference), credential, PRESENT, ACCEPTED, 200,
-            digest=digest if DIGEST.fullmatch(digest) else None, media_type=media_type, proven=proven,
-        )  # fmt: skip
+        given = reply.headers.get("docker-content-digest", "")
+        digest = given if DIGEST.fullmatch(given) else None
+        return Answer(str(reference), credential, PRESENT, ACCEPTED, 200, digest=digest, media_type=media_type)
 
-    def _not_given(
-        self, reference: Reference, credential: Optional[str], head: Reply, *, granted: Optional[bool], proven: bool
-    ) -> Answer:
-        reply = head
-        if head.status in (403, 404):  # HEAD has no body
-            reply = self._send("GET", _manifest_path(reference), self._authorization(reference, credential)[0])
-            reply = reply if reply.status == head.status else head
-        code = said(reply).code or _challenged_error(head)
+    def _not_given(self, reference: Reference, credential: Optional[str], head: _Head, *, proven: bool) -> Answer:
+        reply = head.reply
+        if reply.status in (403, 404):  # HEAD has no body
+            told = self._send("GET", _manifest_path(reference), head.authorization)
+            reply = told if told.status == reply.status else reply
+        code = said(reply).code or _challenged_error(head.reply)
         if reply.status == 404:
             cause = ABSENT_CODES.get(code or "", "image-not-found")
             detail = f"{urlsplit(reply.url).netloc}: {self.signs.words(reply)}"
             return Answer(str(reference), credential, ABSENT, ACCEPTED, 404, code, cause, detail, proven=proven)
         error = self.signs.refusal(reply, self._usual(credential, reply, proven=proven))
         answer = self._refused(reference, credential, error)
-        grants_none = f" (its token service grants no pull of {reference.repository})" if granted is False else ""
+        grants_none = f" (its token service grants no pull of {reference.repository})" if head.granted is False else ""
         return replace(answer, code=code, detail=answer.detail + grants_none, proven=proven)
 
     def _usual(self, credential: Optional[str], reply: Reply, *, proven: bool) -> str:
@@ -223,53 +231,47 @@ class Registry:
             return "no-credentials"
         return "forbidden" if proven and reply.status == 403 and words != "denied-or-missing" else "denied-or-missing"
 
-    def _head(self, reference: Reference, credential: Optional[str]) -> tuple[Reply, Optional[bool]]:
-        """The answer to HEAD, with whatever the registry asks for on the way; and whether the token grants the pull."""
+    def _head(self, reference: Reference, credential: Optional[str]) -> _Head:
+        """The answer to HEAD, with whatever the registry asks for on the way. Raises Refused, WireError."""
         path = _manifest_path(reference)
         authorization, granted = self._authorization(reference, credential)
         if authorization.startswith("Basic") and credential and self._challenge:
             reply = self.signs.using(self.url, self._challenge, credential, lambda: self._send("HEAD", path, authorization))
         else:
             reply = self._send("HEAD", path, authorization)
-        if reply.status != 401 or reply.redirected:
-            return reply, granted
-        challenge = choose(parse(reply.challenges))
-        if challenge is None or (authorization.startswith("Basic") and challenge.scheme == "basic"):
-            return reply, granted
-        same_place = self._challenge is not None and challenge.get("realm") == self._challenge.get("realm")
-        if authorization and same_place and challenge.get("scope") in ("", self._scope(reference)):
-            return reply, granted
-        if credential is None and challenge.scheme == "basic":
-            self._challenge = self._challenge or challenge
-            return reply, granted
-        # The registry asks only here, or for more: once more, with that.
+        head = _Head(reply, authorization, granted)
+        challenge = choose(parse(reply.challenges)) if reply.status == 401 and not reply.redirected else None
+        if challenge is None or (challenge.scheme == "basic" and (authorization or credential is None)):
+            return head
         first = self._challenge
-        self._challenge = first or challenge
-        if first is None and credential:
+        if first is None:  # asked for only here
+            self._challenge = challenge
             return self._head(reference, credential)
+        if authorization and challenge.get("realm") == first.get("realm") and not self._scopes(reference, challenge)[1:]:
+            return head
+        # It asks for more than it did at first: once more, with that.
         token = self.signs.token(challenge, self._scopes(reference, challenge), reference.repository, credential)
-        return self._send("HEAD", path, f"Bearer {token.value}"), token.granted
+        authorization = f"Bearer {token.value}"
+        return _Head(self._send("HEAD", path, authorization), authorization, token.granted)
 
     def _authorization(self, reference: Reference, credential: Optional[str]) -> tuple[str, Optional[bool]]:
         """The header for a manifest, as far as it is known that the registry wants one. Raises Refused, WireError."""
         challenge = self._challenge
         if challenge is None:
             return "", None
-        if credential:
+        if credential and not (challenge.scheme == "basic" and self.found.signs_in == "none"):  # /v2/ lets anybody in
             self.signs.prove(self.url, challenge, credential)
         if challenge.scheme == "basic":
             return (f"Basic {self.signs.vault.basic(credential)}" if credential else ""), None
-        token = self.signs.token(challenge, [self._scope(reference)], reference.repository, credential)
+        token = self.signs.token(challenge, self._scopes(reference), reference.repository, credential)
         return f"Bearer {token.value}", token.granted
 
     @staticmethod
-    def _scope(reference: Reference) -> str:
-        return f"repository:{reference.repository}:pull"
-
-    def _scopes(self, reference: Reference, challenge: Challenge) -> set[str]:
-        """Ours and what the registry asks for; of repositories only this one, and never more than to pull."""
-        asked = (one for one in challenge.get("scope").split()[:5] if not one.startswith("repository:"))
-        return {self._scope(reference), *(one for one in asked if re.fullmatch(r"[!-~]{1,200}", one))}
+    def _scopes(reference: Reference, challenge: Optional[Challenge] = None) -> list[str]:
+        """Ours, and what a registry asks for besides; of repositories only this one, and never more than to pull."""
+        asked = challenge.get("scope").split()[:5] if challenge else []
+        more = [one for one in asked if not one.startswith("repository:") and re.fullmatch(r"[!-~]{1,200}", one)]
+        return [f"repository:{reference.repository}:pull", *more]
 
     def _send(self, method: str, path: str, authorization: str, limit: int = 64 * 1024) -> Reply:
         return self.wire.send(method, f"{self.url}{path}", authorization=authorization, accept=ACCEPT, limit=limit)

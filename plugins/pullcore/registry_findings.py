@@ -21,7 +21,7 @@ from pullcore.remedies import for_refusal, set_image
 from pullcore.times import parse_time
 
 MISSING = frozenset(("image-not-found", "repository-not-found"))
-TLS = frozenset(("tls-untrusted", "tls-other"))
+WRONG = frozenset(("bad-credentials", "expired-credentials"))
 # Of two causes of a family the more specific one is told first.
 SPECIFIC = {
     cause: rank
@@ -114,8 +114,8 @@ def _weight(cause: str, case: Case, view: View) -> str:
             return ""  # the node knows better
         explains = not said or far == _FAR.get(cause, 0) or "denied-or-missing" in said
         return "error" if explains else "warning"
-    if not case.untried:
-        return "warning" if settled and cause in MISSING else ""
+    if not case.untried:  # what runs goes on; another node could not pull it
+        return "warning" if settled and (cause in MISSING or (case.offers and cause in WRONG)) else ""
     doubtful = cause in AUTHENTICATION and case.node_sources == "possible" and not case.offers
     return "error" if settled and view.reach.vouched and not doubtful and not case.at_hand else "warning"
 
@@ -143,7 +143,7 @@ def _summary(cause: str, case: Case, view: View) -> str:
         return f"{registry} {what} {who or 'anybody without credentials'} {'pull' if cause == 'forbidden' else 'of'} " + (
             reference.repository
         )
-    return f"{registry} could not be asked from this machine: {CAUSES[cause].title[0].lower()}{CAUSES[cause].title[1:]}"
+    return f"{registry} could not be asked from this machine: {view.detail or CAUSES[cause].title}"
 
 
 def _meant(names: Sequence[str]) -> str:

@@ -5,17 +5,24 @@ To save it anew: PULLKIT_SAVE_DEMO=1 make e2e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from .cluster.model import Node, Registry
-from .conftest import ROOT, Kubectl, wait_for
+from .cluster import node as nodes
+from .cluster import pki
+from .cluster.model import Cluster, Node
+from .conftest import ROOT, Kubectl, Result, wait_for
 
 Object = dict[str, Any]
 MANIFEST = ROOT / "examples" / "domain1.yaml"
@@ -24,18 +31,79 @@ EVIDENCE = ROOT / "examples" / "domain1-evidence.json"
 HOSTS = {"some.registry.com": "htpasswd", "registry.example.com": "open"}
 
 
+class Example:
+    """The example's registries with certificates of their own, and a place from which their names resolve: a node's mount
+    namespace, whose /etc/hosts is a file of the harness's."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.node = cluster.nodes[0]
+        self.holder = cluster.processes[self.node.holder]
+        self.ca = pki.make(folder, "ca", common_name="Example Registry CA")
+
+    def pullcheck(self, kubectl: Kubectl, *arguments: str) -> Result:
+        words = ["kubectl", "pullcheck", *arguments, "-n", kubectl.namespace, "--registry-ca", str(self.ca.certificate_file)]
+        enter = ["nsenter", f"--mount=/proc/{self.holder}/ns/mnt", "--"]
+        run = subprocess.run([*enter, *words], capture_output=True, text=True, timeout=60, env=kubectl.env)
+        return Result(run.returncode, run.stdout, run.stderr)
+
+
 @pytest.fixture
-def example_hosts(node_access: list[Node], registries: dict[str, Registry]) -> Iterator[None]:
-    folders = {Path(node.certs_folder) / host: registry for node in node_access for host, registry in HOSTS.items()}
+def example(cluster: Cluster, tmp_path: Path) -> Iterator[Example]:
+    made = Example(cluster, tmp_path)
+    with contextlib.ExitStack() as stack:
+        for host, registry in HOSTS.items():
+            address = stack.enter_context(served(host, Path(cluster.folder) / "registries" / registry, tmp_path, made.ca))
+            nodes.show_host(made.node, host, address)
+            stack.callback(nodes.hide_host, made.node, host)
+            for node in cluster.nodes:
+                stack.enter_context(redirected(node, host, cluster.registries[registry].url))
+        yield made
+
+
+@contextlib.contextmanager
+def served(host: str, data: Path, folder: Path, ca: pki.Pair) -> Iterator[str]:
+    """A registry for the name, over TLS at port 443 of an address of its own, with what another one has; the address."""
+    address = f"127.{random.randrange(64, 250)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+    pair = pki.make(folder, host, ca, [host])
+    config: Object = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(data / "storage")}},
+        "http": {
+            "addr": f"{address}:443",
+            "secret": "example",
+            "tls": {"certificate": str(pair.certificate_file), "key": str(pair.key_file)},
+        },
+    }
+    if (data / "htpasswd").exists():
+        config["auth"] = {"htpasswd": {"realm": "example", "path": str(data / "htpasswd")}}
+    file = folder / f"{host}.yml"
+    file.write_text(yaml.safe_dump(config))
+    process = subprocess.Popen(["docker-registry", "serve", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for folder, registry in folders.items():
-            folder.mkdir(exist_ok=True)
-            url = registries[registry].url
-            (folder / "hosts.toml").write_text(f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n')
+        wait_for(lambda: listens(address), f"{host} at {address}:443")
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(address: str) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, 443), timeout=1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def redirected(node: Node, host: str, url: str) -> Iterator[None]:
+    """The node's containerd goes to the harness's own registry for the name."""
+    folder = Path(node.certs_folder) / host
+    folder.mkdir(exist_ok=True)
+    (folder / "hosts.toml").write_text(f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n')
+    try:
         yield
     finally:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def causes(report: Object) -> dict[str, str]:
@@ -49,17 +117,22 @@ EXPECTED = {
 }
 
 
-def test_example_on_a_real_kubelet(kubectl: Kubectl, example_hosts: None, tmp_path: Path) -> None:
+def test_example_on_a_real_kubelet(kubectl: Kubectl, example: Example, tmp_path: Path) -> None:
     kubectl("apply", "-f", str(MANIFEST))
     path = tmp_path / "evidence.json"
 
     def seen() -> Object:
-        result = kubectl.plugin("pullcheck", "domain1", "-o", "json", "--save", str(path))
+        result = example.pullcheck(kubectl, "domain1", "-o", "json", "--save", str(path))
         waits = result.code == 1 and any("BackOff" in str(one["reason"]) for one in result.json["pulls"][0]["containers"])
         return result.json if waits else {}
 
     report = wait_for(seen, "the kubelet's back-off", every=1)
     assert causes(report) == EXPECTED
+    auxiliary, server, _ = report["pulls"]
+    assert auxiliary["registry"]["nearestTags"] == ["1.0"]
+    assert auxiliary["findings"][0]["summary"].endswith("did you mean 1.0?")
+    assert (server["registry"]["manifest"], server["registry"]["attempts"][0]["status"]) == ("denied", 401)
+    assert server["registry"]["certificate"]["issuer"] == "Example Registry CA"
     text = path.read_text()
     assert "bigSecret" not in text
     if os.environ.get("PULLKIT_SAVE_DEMO"):

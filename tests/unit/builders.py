@@ -6,12 +6,28 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
+from pullcore.answers import (
+    ABSENT,
+    ACCEPTED,
+    DENIED,
+    ERROR,
+    PRESENT,
+    REFUSED,
+    UNKNOWN,
+    Answer,
+    Answers,
+    Content,
+    Reach,
+    Tags,
+)
 from pullcore.diagnosis import Diagnosis, Report, diagnose
 from pullcore.evidence import Evidence
 from pullcore.keyring import DOCKERCONFIGJSON, Credentials, SecretFacts, read_secret
+from pullcore.podspec import imagined
 from pullcore.prune import EVENT, prune, prune_object
+from pullcore.reference import parse
 from pullcore.workload import target_of
 
 Object = dict[str, Any]
@@ -72,18 +88,30 @@ def pod(
     labels: Optional[Mapping[str, str]] = None,
     node: Optional[str] = "n1",
     live: bool = True,
+    placement: Optional[Object] = None,
+    digest: str = "",
 ) -> Object:
-    """A pod; `state` is that of all its containers, `states` of some by name; a pod that is not `live` has no uid."""
+    """A pod; `state` is that of all its containers, `states` of some by name; a pod that is not `live` has no uid.
+    placement: what else its spec says of nodes; digest: of the image that its containers run."""
     mine = list(containers) or [container()]
     spec: Object = {"serviceAccountName": account, "containers": mine, "initContainers": list(inits)}
     spec |= {"volumes": list(volumes), "imagePullSecrets": listed(secrets), **({"nodeName": node} if node else {})}
+    spec |= placement or {}
     metadata: Object = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
     status: Object = {"phase": "Pending"}
     if live:
         metadata["uid"] = f"uid-of-{namespace}-{name}"
         for field, of in (("containerStatuses", mine), ("initContainerStatuses", inits)):
-            shown = [(one["name"], (states or {}).get(one["name"], state)) for one in of]
-            status[field] = [{"name": each, "state": what} for each, what in shown if what]
+            shown = [(one, (states or {}).get(one["name"], state)) for one in of]
+            status[field] = [
+                {
+                    "name": one["name"],
+                    "state": what,
+                    **({"imageID": f"{parse(one['image']).name}@{digest}"} if digest else {}),
+                }
+                for one, what in shown
+                if what
+            ]
     if owner:
         version = {"apiVersion": owner["apiVersion"]} if "apiVersion" in owner else {}
         metadata["ownerReferences"] = [
@@ -99,9 +127,11 @@ def workload(
     secrets: Sequence[str] = (),
     account: str = "",
     namespace: str = "default",
+    placement: Optional[Object] = None,
     **spec: Any,
 ) -> Object:
     template: Object = {"containers": list(containers) or [container()], "imagePullSecrets": listed(secrets)}
+    template |= placement or {}
     if account:
         template["serviceAccountName"] = account
     inner: Object = {"template": {"spec": template}}
@@ -156,10 +186,19 @@ def account(name: str = "default", secrets: Sequence[str] = (), namespace: str =
     return kept({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": listed(secrets)})
 
 
-def node(name: str = "n1", *images: str, kubelet: str = "v1.35.1", platform: str = "amd64") -> Object:
+def node(
+    name: str = "n1",
+    *images: str,
+    kubelet: str = "v1.35.1",
+    platform: str = "amd64",
+    runtime: str = "containerd://2.1.5",
+    labels: Optional[Mapping[str, str]] = None,
+) -> Object:
     info = {"architecture": platform, "operatingSystem": "linux", "kubeletVersion": kubelet}
+    info["containerRuntimeVersion"] = runtime
     status = {"nodeInfo": info, "images": [{"names": [image], "sizeBytes": 1} for image in images]}
-    return kept({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status})
+    metadata = {"name": name, "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": platform, **(labels or {})}}
+    return kept({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
 
 
 def event(about: Object, message: str, reason: str = "Failed", place: str = "main", seconds_ago: float = 30) -> Object:
@@ -200,8 +239,11 @@ def secret_object(
     }
 
 
-def secret(name: str = "regcred", server: str = REGISTRY, **details: Any) -> SecretFacts:
-    return read_secret(secret_object(name, server, **details), Credentials())
+def secret(
+    name: str = "regcred", server: str = REGISTRY, *, vault: Optional[Credentials] = None, **details: Any
+) -> SecretFacts:
+    """The facts of a pull secret; secrets whose credentials have to be told apart need a vault in common."""
+    return read_secret(secret_object(name, server, **details), vault or Credentials())
 
 
 MALFORMED = {"config": '{"auths": {"registry.example.com": {"auth": "!!!"}}}'}
@@ -243,6 +285,58 @@ def evidence(
         events=events,
         **rest,
     )
+
+
+# What registries answered
+
+# For each cause of an answer: the state, the result, and what registries say with it.
+SAID: dict[str, tuple[str, str, Optional[int], Optional[str]]] = {
+    "": (PRESENT, ACCEPTED, 200, None),
+    "no-credentials": (DENIED, REFUSED, 401, None),
+    "denied-or-missing": (DENIED, REFUSED, 401, "insufficient_scope"),
+    "bad-credentials": (DENIED, REFUSED, 401, "UNAUTHORIZED"),
+    "expired-credentials": (DENIED, REFUSED, 403, "DENIED"),
+    "forbidden": (DENIED, REFUSED, 403, "DENIED"),
+    "image-not-found": (ABSENT, ACCEPTED, 404, "MANIFEST_UNKNOWN"),
+    "repository-not-found": (ABSENT, ACCEPTED, 404, "NAME_UNKNOWN"),
+    "rate-limited": (UNKNOWN, ERROR, 429, "TOOMANYREQUESTS"),
+    "registry-error": (UNKNOWN, ERROR, 500, None),
+    "timeout": (UNKNOWN, ERROR, None, None),
+}
+DIGEST = f"sha256:{'a' * 64}"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def reach(registry: str = REGISTRY, cause: str = "", **details: Any) -> Reach:
+    """A registry that asks for user and password; with a cause: one that could not be asked from here."""
+    facts: dict[str, Any] = {"url": f"https://{registry}", "signs_in": "basic", "milliseconds": 12}
+    if cause:
+        facts = {"url": f"https://{registry}", "detail": f"{registry}: {cause} seen here"}
+    return Reach(registry, cause=cause, **{**facts, **details})
+
+
+def answer(cause: str = "", credential: Optional[str] = None, image: str = IMAGE, **details: Any) -> Answer:
+    """What a registry says of an image, to nobody or to a credential; without a cause it gives the image."""
+    state, result, status, code = SAID[cause]
+    facts: dict[str, Any] = {"status": status, "code": code, "cause": cause}
+    facts |= (
+        {"detail": f"{parse(image).registry}: {status} says {code}"} if cause else {"digest": DIGEST, "media_type": INDEX}
+    )
+    return Answer(str(parse(image)), credential, state, result, **{**facts, **details})
+
+
+def answers(*parts: Union[Reach, Answer, Tags, Content]) -> Answers:
+    """All that was asked; a registry that is not described asks for user and password."""
+    told = tuple(one for one in parts if isinstance(one, Answer))
+    reaches = {registry: reach(registry) for registry in dict.fromkeys(parse(one.image).registry for one in told)}
+    reaches |= {one.registry: one for one in parts if isinstance(one, Reach)}
+    tags = tuple(one for one in parts if isinstance(one, Tags))
+    return Answers(tuple(reaches.values()), told, tags, tuple(one for one in parts if isinstance(one, Content)))
+
+
+def asked_about(image: str = IMAGE, *secrets: str, account: str = "default") -> Object:
+    """What `--image` asks about: a pod that nobody has made."""
+    return kept(imagined(image, "default", account, secrets))
 
 
 def report(*values: Object, **details: Any) -> Report:

@@ -128,8 +128,8 @@ def hide_host(node: Node, host: str) -> None:
     _edit_hosts(node, host, [])
 
 
-def show_host(node: Node, host: str) -> None:
-    _edit_hosts(node, host, [f"127.0.0.1 {host}"])
+def show_host(node: Node, host: str, address: str = "127.0.0.1") -> None:
+    _edit_hosts(node, host, [f"{address} {host}"])
 
 
 def _edit_hosts(node: Node, host: str, lines: list[str]) -> None:

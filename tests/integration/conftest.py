@@ -1,0 +1,50 @@
+"""What the integration tests of asking registries share."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, Union
+
+import pytest
+
+from .certificates import Authority
+from .hostile import Hostile
+
+H = TypeVar("H", bound=Hostile)
+Resolve = Callable[[Mapping[str, Union[str, OSError]]], None]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority that this machine does not know."""
+    return Authority.create(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def keep() -> Iterator[Callable[[H], H]]:
+    """Closes a server when the test is over."""
+    with contextlib.ExitStack() as stack:
+
+        def kept(server: H) -> H:
+            stack.callback(server.close)
+            return server
+
+        yield kept
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Names that lead to an address of this machine, or to an error, in this process alone."""
+    known: dict[str, Union[str, OSError]] = {}
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **more: Any) -> Any:
+        found = known.get(host, host)
+        if isinstance(found, OSError):
+            raise found
+        return real(found, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known.update
