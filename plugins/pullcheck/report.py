@@ -108,9 +108,11 @@ def _headline(report: Report) -> str:
     total, blocked = len(report.pulls), sum(one.verdict == BLOCKED for one in report.pulls)
     pods = {use.pod for one in report.pulls for use in one.pull.containers if waits_for_image(use)}
     where = _where(report.targets)
-    text = f"{total} image{_s(total)}, " + (f"{blocked} cannot be pulled" if blocked else "nothing speaks against pulling")
     unknown = total - blocked - sum(one.verdict == PULLABLE for one in report.pulls)
-    text += f", {unknown} could not be judged" if unknown else ""
+    parts = [f"{total} image{_s(total)}"]
+    parts += [f"{blocked} cannot be pulled"] if blocked else []
+    parts += [f"{unknown} could not be judged"] if unknown else []
+    text = ", ".join(parts if len(parts) > 1 else [*parts, "nothing speaks against pulling"])
     text += f" ({len(pods)} pod{_s(len(pods))} waiting)" if pods else ""
     return f"{where}: {text}"
 

@@ -159,6 +159,11 @@ def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
     if view.tags and view.tags.exists and not view.tags.nearest and cause == "image-not-found":
         more = "" if view.tags.complete else " or more"
         lines.append(f"it has {view.tags.total}{more} other tags, none of them alike")
+    if case.untried and case.at_hand:
+        lines.append(
+            "all nodes that may run it list the image: they use their copy, unless their kubelet wants to see that this pod "
+            "has the credentials that got it (Kubernetes 1.35 on)"
+        )
     if case.untried and not view.reach.answers:
         lines.append("nodes may reach it all the same: names, ways and trusted authorities can differ there")
         if cause == "tls-untrusted":

@@ -199,8 +199,7 @@ class Hostile:
         secured = connection
         try:
             if self._context:
-                secured = self._context.wrap_socket(connection, server_side=True)
-                self.handshakes += 1
+                secured = self._secured(connection, self._context)
             reader = secured.makefile("rb")
             while (seen := self._read(reader, secured, number)) and self._answered(seen, secured):
                 pass
@@ -211,6 +210,17 @@ class Hostile:
             with contextlib.suppress(OSError):
                 secured.shutdown(socket.SHUT_RDWR)
             secured.close()
+
+    def _secured(self, connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
+        try:
+            secured = context.wrap_socket(connection, server_side=True)
+        except ssl.SSLError:
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):  # what is not read would reset the connection, and our alert with it
+                pass
+            raise
+        self.handshakes += 1
+        return secured
 
     def _read(self, reader: Any, connection: socket.socket, number: int) -> Optional[Seen]:
         if reader.peek(1)[:1] == b"\x16":  # a TLS handshake, where plain HTTP is spoken
@@ -239,7 +249,7 @@ class Hostile:
             for part in parts:
                 connection.sendall(part)
                 self.sent += len(part)
-        return isinstance(answer, Say)
+        return isinstance(answer, Say) and seen.headers.get("connection", "").lower() != "close"
 
 
 def _whole(say: Say, method: str) -> bytes:
