@@ -2,7 +2,8 @@
 
 Who answers may be hostile. A request ends by its time, whatever trickles in; headers (by http.client) and bodies are cut;
 redirects are followed a few times, never with a credential and never from HTTPS to HTTP; plain HTTP goes to this machine's
-own addresses and to hosts that the user named, nowhere else. What fails is told as a cause of the catalogue.
+own addresses and to hosts that the user named, nowhere else (but for one question of nobody's where TLS was not understood,
+see tlsprobe). What fails is told as a cause of the catalogue, see wirefault.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from http.client import BadStatusLine, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import unquote, urljoin, urlsplit
@@ -24,22 +25,19 @@ from urllib.parse import unquote, urljoin, urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError
 
 from pullcore.answers import Certificate
 from pullcore.errors import CommandError, one_line
 from pullcore.proxies import proxy_for
+from pullcore.tlsprobe import facts
 from pullcore.trust import verifying_context
+from pullcore.wirefault import WireError as WireError
+from pullcore.wirefault import failure
 
 BODY = 64 * 1024  # of an error, or of a token
 REDIRECTS = 5
 CONNECTIONS = 16  # kept open to one host
-SPEAKS_TLS = re.compile(rb"HTTP request (?:was )?(?:sent )?to (?:an )?HTTPS (?:server|port)", re.I)
-MISMATCH = re.compile(r"wrong.version.number|http.request|https.proxy.request|record.layer.failure|packet.length", re.I)
-# OpenSSL's X509_V_ERR_*: the chain ends at nobody we know.
-UNTRUSTED = frozenset((2, 18, 19, 20, 21))
-EXPIRED, NOT_YET, WRONG_HOST, WRONG_ADDRESS = 10, 9, 62, 64
-NO_CHECK_TIME, PARTIAL_CHAIN = 0x200000, 0x80000  # X509_V_FLAG_*
 
 
 @dataclass(frozen=True)
@@ -85,15 +83,6 @@ class Reply:
     redirected: bool
     milliseconds: int
     whole: bool = True  # False: the body was longer than its bound
-
-
-class WireError(Exception):
-    """No answer: `cause` of the catalogue, str() the reason in one line, not cleaned of credentials."""
-
-    def __init__(self, cause: str, detail: str, certificate: Optional[Certificate] = None) -> None:
-        super().__init__(one_line(detail, 300))
-        self.cause = cause
-        self.certificate = certificate
 
 
 class Wire:
@@ -150,21 +139,18 @@ class Wire:
         """One request, and the redirects that it leads to, without the authorization. again: whether it may be sent a second
         time where the server had closed an idle connection. Raises WireError."""
         headers = {**self._headers, "Accept": accept}
-        first = url
+        own = {"Authorization": authorization} if authorization else {}
         with self._guarded() as guard:
-            for _ in range(REDIRECTS + 1):
-                more = {"Authorization": authorization} if authorization and url == first else {}
-                reply = self._exchange(method, url, {**headers, **more}, limit, guard, again)
+            for hop in range(REDIRECTS + 1):
+                reply = self._exchange(method, url, {**headers, **({} if hop else own)}, limit, guard, again)
                 if reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
-                    return reply if url == first else replace(reply, redirected=True)
+                    return replace(reply, redirected=hop > 0)
                 url = _followed(url, place)
             raise WireError("registry-error", f"more than {REDIRECTS} redirects, the last one to {urlsplit(url).netloc}")
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: _Guard, again: bool) -> Reply:
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard, again: bool) -> Reply:
         host = urlsplit(url).netloc
         began = time.monotonic()
-        with self._lock:
-            self.sent += 1
         try:
             pool = self._pool(url)
             try:
@@ -177,14 +163,16 @@ class Wire:
             self._tell(method, url, "failed", began)
             if guard.fired:
                 raise WireError("timeout", f"no whole answer from {host} within {guard.seconds:g}s") from None
-            raise self._failure(error, url, guard) from None
+            raise failure(error, url, self.proxy(url), guard) from None
         self._tell(method, url, f"{reply.status} {one_line(reply.reason, 40)}", began)
         return reply
 
     def _once(
-        self, pool: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], limit: int, guard: _Guard
+        self, pool: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard
     ) -> Reply:
         began = time.monotonic()
+        with self._lock:
+            self.sent += 1
         response = pool.request(
             method, url, headers=headers, timeout=urllib3.Timeout(connect=guard.left(), read=guard.left()),
             retries=False, redirect=False, preload_content=False, decode_content=False,
@@ -247,7 +235,7 @@ class Wire:
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
                 made: socket.socket = wire._watched(super()._new_conn())
-                if not self.proxy and not wire._may_be_plain(f"{self.host}:{self.port}", made):
+                if not self.proxy and not wire._may_be_plain(self.host, self.port, made):
                     made.close()
                     raise WireError("http-https-mismatch", f"{self.host} is plain HTTP, and not on this machine")
                 return made
@@ -282,16 +270,17 @@ class Wire:
         if found:
             host = connection.host
             for netloc in (host, f"{host}:{connection.port}"):
-                self._certificates[netloc] = _facts(found)
+                self._certificates[netloc] = facts(found)
 
-    def _may_be_plain(self, netloc: str, connected: socket.socket) -> bool:
-        return self.access.plain(netloc) or _is_loopback(connected.getpeername()[0])
+    def _may_be_plain(self, host: str, port: Optional[int], connected: socket.socket) -> bool:
+        named = f"[{host}]" if ":" in host else host
+        return self.access.plain(f"{named}:{port}") or _is_loopback(connected.getpeername()[0])
 
     # Time
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[_Guard]:
-        guard = _Guard(max(min(self.access.request_timeout, self.time_left()), 0.001))
+    def _guarded(self) -> Iterator[Guard]:
+        guard = Guard(max(min(self.access.request_timeout, self.time_left()), 0.001))
         self._guards.current = guard
         try:
             yield guard
@@ -305,82 +294,8 @@ class Wire:
             guard.watch(connected)
         return connected
 
-    # What went wrong
 
-    def _failure(self, error: BaseException, url: str, guard: _Guard) -> WireError:
-        parts = urlsplit(url)
-        chain = list(links(error))
-
-        def first(*kinds: type[BaseException]) -> Optional[BaseException]:
-            return next((link for link in chain if isinstance(link, kinds)), None)
-
-        if isinstance(told := first(WireError), WireError):
-            return told
-        if first(ProxyError):
-            said = next((str(link) for link in reversed(chain) if "Tunnel" in str(link)), "") or _said(chain)
-            return WireError("proxy", f"the proxy {self.proxy(url)} of this machine's environment: {said}")
-        if parts.scheme == "https" and (found := self._tls_failure(first, parts.netloc, guard, direct=not self.proxy(url))):
-            return found
-        if parts.scheme == "http" and isinstance(line := first(BadStatusLine), BadStatusLine):
-            if str(line.args[0])[:1] == "\x15":
-                return WireError("http-https-mismatch", f"{parts.netloc} speaks TLS, and was asked without")
-            return WireError("registry-error", f"{parts.netloc} does not speak HTTP")
-        return _network_failure(chain, first, parts.netloc, parts.hostname or "", guard)
-
-    def _tls_failure(
-        self, first: Callable[..., Optional[BaseException]], netloc: str, guard: _Guard, *, direct: bool
-    ) -> Optional[WireError]:
-        refused = first(ssl.SSLCertVerificationError)
-        if isinstance(refused, ssl.SSLCertVerificationError):
-            shown = self._shown_certificate(netloc, guard) if direct else None
-            code = refused.verify_code
-            cause = "tls-untrusted" if code in UNTRUSTED else "tls-other"
-            return WireError(cause, f"{netloc}: {_fault(code, refused, shown)}", shown)
-        broken = first(ssl.SSLError)
-        if not isinstance(broken, ssl.SSLError):
-            return None
-        if isinstance(broken, ssl.SSLEOFError):
-            return WireError("connection", f"{netloc} closed the connection during the TLS handshake")
-        reason = one_line(broken.reason or broken, 200).replace("_", " ").lower()
-        if self._speaks_plain(netloc, guard) if direct else bool(MISMATCH.search(reason)):
-            return WireError("http-https-mismatch", f"{netloc} speaks plain HTTP, not TLS")
-        return WireError("tls-other", f"{netloc}: {reason}")
-
-    def _speaks_plain(self, netloc: str, guard: _Guard) -> bool:
-        """Asks, as nobody, whether plain HTTP is spoken where TLS was not understood."""
-        try:
-            with _connected(netloc, guard) as plain:
-                plain.sendall(b"GET /v2/ HTTP/1.1\r\nHost: " + netloc.encode() + b"\r\nConnection: close\r\n\r\n")
-                begin = b""
-                while len(begin) < 2000 and (part := plain.recv(2000)):
-                    begin += part
-        except (OSError, UnicodeError):
-            return False
-        return begin.startswith(b"HTTP/1.") and not SPEAKS_TLS.search(begin)
-
-    def _shown_certificate(self, netloc: str, guard: _Guard) -> Optional[Certificate]:
-        """The facts of a certificate that was not accepted: Python tells them only of one that is trusted, so it is fetched,
-        and trusted for a second handshake, in which nothing is sent."""
-        host = urlsplit(f"//{netloc}").hostname
-        try:
-            anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-            with _connected(netloc, guard) as plain, anybody.wrap_socket(plain, server_hostname=host) as secure:
-                raw = secure.getpeercert(binary_form=True)
-            if not raw:
-                return None
-            just_this = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            just_this.check_hostname = False
-            just_this.load_verify_locations(cadata=raw)
-            just_this.verify_flags |= PARTIAL_CHAIN | NO_CHECK_TIME
-            with _connected(netloc, guard) as plain, just_this.wrap_socket(plain, server_hostname=host) as secure:
-                found = secure.getpeercert()
-        except (OSError, ValueError):
-            return None
-        return _facts(found) if found else None
-
-
-class _Guard:
+class Guard:
     """Ends a request at its time by shutting down its sockets, for a socket's own time-out starts anew with each byte."""
 
     def __init__(self, seconds: float) -> None:
@@ -407,91 +322,6 @@ class _Guard:
             with contextlib.suppress(OSError):
                 # Not SSLSocket's own, which takes the session from under the thread that reads.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
-def _fault(code: int, error: ssl.SSLCertVerificationError, shown: Optional[Certificate]) -> str:
-    if code == EXPIRED:
-        return f"the certificate expired {f'on {shown.not_after[:10]}' if shown else 'some time ago'}"
-    if code == NOT_YET:
-        return f"the certificate is not valid yet{f', only from {shown.not_before[:10]} on' if shown else ''}"
-    if code in (WRONG_HOST, WRONG_ADDRESS):
-        names = f", but for {', '.join(shown.names[:4]) or shown.subject}" if shown else ""
-        return f"the certificate is not for this name{names}"
-    if code in UNTRUSTED:
-        signer = f" by {shown.issuer}" if shown and shown.issuer != shown.subject else " by itself" if shown else ""
-        return f"the certificate is signed{signer}, which is not trusted here"
-    return one_line(error.verify_message or error, 200)
-
-
-def _network_failure(
-    chain: list[BaseException], first: Callable[..., Optional[BaseException]], netloc: str, host: str, guard: _Guard
-) -> WireError:
-    looked_up = first(socket.gaierror)
-    if isinstance(looked_up, socket.gaierror):
-        missing = looked_up.args and looked_up.args[0] in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
-        return WireError("dns", f"lookup {host}: {'no such host' if missing else looked_up.strerror or 'failed'}")
-    if first(ConnectionRefusedError):
-        return WireError("connection", f"{netloc}: connection refused")
-    if first(ReadTimeoutError):
-        return WireError("timeout", f"no answer from {netloc} within {guard.seconds:g}s")
-    if first(TimeoutError, urllib3.exceptions.ConnectTimeoutError):
-        return WireError("timeout", f"no connection to {netloc} within {guard.seconds:g}s")
-    if first(urllib3.exceptions.ProtocolError, HTTPException):
-        closed = first(ConnectionError, urllib3.exceptions.IncompleteRead, urllib3.exceptions.InvalidChunkLength)
-        if closed or "without response" in str(chain[0]):
-            return WireError("connection", f"{netloc} closed the connection before its answer was whole")
-        return WireError("registry-error", f"{netloc} does not answer as HTTP has it: {_said(chain)}")
-    return WireError("connection", f"{netloc}: {_said(chain)}")
-
-
-def links(error: BaseException) -> Iterator[BaseException]:
-    """An error, what caused it, and the errors that these carry along: libraries hide the reason in any of them."""
-    seen: list[BaseException] = []
-    todo = [error]
-    while todo and len(seen) < 30:
-        one = todo.pop(0)
-        if one in seen:
-            continue
-        seen.append(one)
-        yield one
-        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        todo += [each for each in inner if isinstance(each, BaseException)]
-
-
-def _said(chain: list[BaseException]) -> str:
-    """The reason in the system's words, else in those of the innermost error."""
-    system = next((link for link in chain if isinstance(link, OSError) and link.strerror), None)
-    return one_line((system and system.strerror) or chain[-1], 200)
-
-
-def _facts(found: Mapping[str, Any]) -> Certificate:
-    names = tuple(one_line(value, 100) for _, value in found.get("subjectAltName", ()))
-    return Certificate(
-        subject=_name(found.get("subject", ())),
-        issuer=_name(found.get("issuer", ())),
-        names=names[:20],
-        not_before=_moment(found.get("notBefore")),
-        not_after=_moment(found.get("notAfter")),
-    )
-
-
-def _name(parts: Any) -> str:
-    """The common name, or the organisation where there is none."""
-    values = {key: value for part in parts for key, value in part}
-    return one_line(values.get("commonName") or values.get("organizationName") or "nobody", 100)
-
-
-def _moment(text: Optional[str]) -> str:
-    if not text:
-        return ""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ssl.cert_time_to_seconds(text)))
-
-
-def _connected(netloc: str, guard: _Guard) -> socket.socket:
-    parts = urlsplit(f"//{netloc}")
-    made = socket.create_connection((parts.hostname or "", parts.port or 443), timeout=min(guard.left(), 5.0))
-    guard.watch(made)
-    return made
 
 
 def _followed(url: str, place: str) -> str:
