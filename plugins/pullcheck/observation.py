@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Optional, TextIO
+from typing import BinaryIO, Optional, TextIO
 
 from pullcore import evidence, manifest
-from pullcore.cluster import LOG_REQUESTS, Cluster
+from pullcore.cluster import Cluster
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence, NotChecked
 from pullcore.gather import Gathering, Request
@@ -25,9 +25,6 @@ from pullcore.store import ClusterStore, FileStore, Store
 from pullcore.version import VERSION
 
 from pullcheck.options import Options
-
-if TYPE_CHECKING:  # a network library: not for a usage error
-    from pullcore.wire import Wire
 
 USER_AGENT = f"kubectl-pullcheck/{VERSION}"
 
@@ -49,7 +46,9 @@ def observe(options: Options, objects: Sequence[Object], stderr: TextIO) -> Evid
     if is_replay(options, objects):
         return replace(saved[0], what_if=options.what_if or saved[0].what_if)
     tell = _teller(stderr)
-    wire = None if options.offline or not options.registry else _wire(options, tell)
+    wire = None
+    if options.registry and not options.offline:
+        wire = options.registries.wire(options.connection, USER_AGENT, os.environ, tell)
     cluster = None if options.offline else connect(options, tell)
     namespace = options.connection.namespace or (cluster.namespace if cluster else "default")
     vault = Credentials()
@@ -93,24 +92,6 @@ def _gathering(
     given = file_store(objects, saved, request.namespace, vault)
     behind: tuple[Store, ...] = (given, live) if live else (given,)
     return Gathering(request, given, behind, complete=live is not None)
-
-
-def _wire(options: Options, tell: Callable[[str], None]) -> Wire:
-    """The way to registries. Raises CommandError for a file of certificates that is none."""
-    from pullcore.wire import Access, Wire, read_authority
-
-    access = Access(
-        authority=read_authority(options.registry_ca) if options.registry_ca is not None else None,
-        plain_http=frozenset(options.plain_http),
-        skip_verify=frozenset(options.skip_verify),
-        request_timeout=options.connection.request_timeout or Access.request_timeout,
-    )
-    for host in options.skip_verify:
-        tell(
-            f"Warning: the certificate of {host} is not verified: whoever is on the way can read the credentials sent to it"
-        )
-    log = tell if options.connection.verbosity >= LOG_REQUESTS else None
-    return Wire(access, user_agent=USER_AGENT, environ=os.environ, log=log)
 
 
 def file_store(objects: Sequence[Object], saved: Sequence[Evidence], namespace: str, vault: Credentials) -> FileStore:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from pullcore import command
 from pullcore.errors import UsageError, one_line
+from pullcore.registryoptions import RegistryOptions
 
 from pullcheck.usage import HELP
 
@@ -33,9 +33,7 @@ class Options:
     secrets: tuple[str, ...]
     what_if: tuple[str, ...]
     registry: bool
-    registry_ca: Optional[str]
-    plain_http: tuple[str, ...]
-    skip_verify: tuple[str, ...]
+    registries: RegistryOptions
     save: Optional[str]
     color: str
     version: bool
@@ -49,7 +47,16 @@ class Options:
 def parse(argv: Sequence[str]) -> Options:
     """Reads the command line. Raises UsageError."""
     given = command.parse(HELP, argv, "pullcheck")
-    options = Options(
+    try:
+        options = _typed(given)
+        _validate(options)
+    except UsageError as error:
+        raise UsageError(error.text, see=f"See '{command.shown_as('pullcheck')} --help' for usage.") from None
+    return options
+
+
+def _typed(given: Mapping[str, Any]) -> Options:
+    return Options(
         connection=command.Connection.from_arguments(given),
         names=tuple(given["NAME"]),
         files=tuple(given["--filename"]),
@@ -63,18 +70,11 @@ def parse(argv: Sequence[str]) -> Options:
         secrets=tuple(given["--secret"]),
         what_if=tuple(given["--with-secret"]),
         registry=not given["--no-registry"],
-        registry_ca=given["--registry-ca"],
-        plain_http=tuple(given["--plain-http"]),
-        skip_verify=tuple(given["--insecure-skip-registry-verify"]),
+        registries=RegistryOptions.from_arguments(given),
         save=given["--save"],
         color=given["--color"] or "auto",
         version=given["--version"],
     )
-    try:
-        _validate(options)
-    except UsageError as error:
-        raise UsageError(error.text, see=f"See '{command.shown_as('pullcheck')} --help' for usage.") from None
-    return options
 
 
 def _validate(options: Options) -> None:
@@ -99,8 +99,5 @@ def _validate(options: Options) -> None:
         raise UsageError(f"--{'secret' if options.secrets else 'serviceaccount'} says something of the pod of --image only")
     if options.what_if and options.scan:
         raise UsageError("--with-secret needs a name, a file or --image: it asks what would be, not what waits")
-    for host in (*options.plain_http, *options.skip_verify):
-        if not re.fullmatch(r"[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:]+\](?::\d{1,5})?", host, re.ASCII):
-            raise UsageError(f'"{one_line(host, 60)}" is no host: write it as images do, such as some.registry.com:5000')
     if options.files.count("-") > 1:
         raise UsageError("standard input can be read only once: give -f - once")

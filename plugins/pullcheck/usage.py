@@ -1,6 +1,6 @@
 """The help of kubectl pullcheck. Text only: `--help` imports this and nothing else of the plugin."""
 
-from pullcore.usage import CONNECTION_OPTIONS
+from pullcore.usage import CONNECTION_OPTIONS, REGISTRY_OPTIONS
 
 HELP = (
     """\
@@ -40,10 +40,9 @@ Options:
       --secret=NAME              With --image: a pull secret that it names itself; can be repeated
       --with-secret=NAME         What if this secret were used, besides those that are; can be repeated
       --no-registry              Do not ask registries
-      --registry-ca=FILE         Trust these certificates (PEM), too, when registries are asked
-      --plain-http=HOST          Ask this registry or token service in plain HTTP, as the nodes do; can be repeated
-      --insecure-skip-registry-verify=HOST  Take any certificate of this registry, which lets others read what is
-                                 sent to it, credentials included; can be repeated
+"""
+    + REGISTRY_OPTIONS
+    + """\
       --save=FILE                Write what was seen to a file; it holds no credentials
       --color=WHEN               One of: auto, always, never [default: auto]
       --version                  Show the version

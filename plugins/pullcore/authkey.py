@@ -165,6 +165,18 @@ def _why_it_matches(normalised: str, reference: Reference) -> str:
     return f"{same}, for repositories that begin with {_shown(path)}" if slash else same
 
 
+def plainly(key: str) -> str:
+    """What a key most likely means, for an image that nobody has named: host and port, the path of a repository if there is
+    one, no scheme, no path of a registry's API; Docker Hub's own key for any of its names."""
+    reading = _read(key)
+    path = re.sub(r"^/v[12](?=/|$)", "", re.sub(r"/{2,}", "/", reading.path))
+    path = "" if path == "/" or _INTERFACE.match(path) else path
+    if reading.host in _HUB_HOSTS and not path:
+        return FALLBACK_KEY
+    host = DOCKER_HUB if reading.host in _HUB_HOSTS else reading.host
+    return f"{host}{':' + reading.port if reading.port else ''}{path}"
+
+
 # --- What a person meant by a key ----------------------------------------------------------------------------------
 
 

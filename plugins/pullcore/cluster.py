@@ -32,7 +32,7 @@ from pullcore.apierrors import Gone as Gone
 from pullcore.apierrors import NotFound as NotFound
 from pullcore.apierrors import Unauthorized as Unauthorized
 from pullcore.apierrors import Unreachable as Unreachable
-from pullcore.command import Connection
+from pullcore.command import LOG_REQUESTS, Connection
 from pullcore.credentials import Credential, credential, tls_context
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import WORKERS, started
@@ -42,7 +42,6 @@ ERROR_BODY = 64 * 1024
 HEAD = 8 * 1024
 # The beginning of a list as the API server writes it, up to the token of the next page.
 TOKEN = re.compile(rb'\{"kind":"\w+","apiVersion":"[^"]*","metadata":\{(?:"\w+":"?[^",{}]*"?,)*"continue":"([\w=-]+)"')
-LOG_REQUESTS = 6  # kubectl's -v level for one line per request
 PATIENCE = 5  # how often a request is repeated when the server says "too many requests"
 LONGEST_PAUSE = 10.0
 YOUNG = 5.0  # credentials refused within so many seconds are wrong, not expired

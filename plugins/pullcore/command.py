@@ -19,6 +19,7 @@ from pullcore.usage import CONNECTION_OPTIONS as CONNECTION_OPTIONS
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 DEBUG = "PULLKIT_DEBUG"
+LOG_REQUESTS = 6  # kubectl's -v level for one line per request
 
 # Go's strconv.ParseBool, which is what pflag accepts after `--flag=`.
 _BOOLEANS = {
@@ -125,6 +126,26 @@ def parse(
             matched[flag.key] = given.get(flag.key, [])
     matched.pop(plugin, None)
     return {key: _unmarked(value) for key, value in matched.items()}
+
+
+def verb_of(argv: Sequence[str], texts: Mapping[str, str], plugin: str, optional: Mapping[str, str]) -> str:
+    """The verb on a command line; options of any verb may stand before it. texts: the help of each verb, with all options.
+    Raises UsageError."""
+    import difflib
+
+    see = f"See '{shown_as(plugin)} --help' for usage."
+    flags = {flag.names: flag for text in texts.values() for flag in _read_flags(text)}
+    try:
+        words, _ = _split(argv, list(flags.values()), optional)
+    except UsageError as error:
+        raise UsageError(error.text, see=see) from None
+    if not words:
+        raise UsageError(f"a command is needed: {', '.join(texts)}", see=see)
+    if words[0] not in texts:
+        close = difflib.get_close_matches(words[0], texts, 1)
+        meant = f"; did you mean {close[0]}?" if close else f" (there are {', '.join(texts)})"
+        raise UsageError(f'unknown command "{one_line(words[0], 60)}" for "{shown_as(plugin)}"{meant}', see=see)
+    return words[0]
 
 
 def shown_as(plugin: str) -> str:

@@ -16,7 +16,7 @@ from pullcore.census import Census, waits
 from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
-from pullcore.kinds import CHECKABLE, KINDS
+from pullcore.kinds import CHECKABLE, KINDS, Kind
 from pullcore.kubelet import failed_pods
 from pullcore.overlap import overlapped, together
 from pullcore.podspec import secret_names, service_account_of
@@ -42,6 +42,7 @@ class Request:
     selector: str = ""
     all_namespaces: bool = False
     files: bool = False
+    everything: bool = False  # what is there, waiting or not
     images: tuple[Object, ...] = ()  # of kind Image: pods that are only asked about
     what_if: tuple[str, ...] = ()  # secrets that every Pull is taken to name
 
@@ -93,7 +94,7 @@ class Gathering:
             return Evidence(observed_at=NOT_YET, targets=tuple(map(target_of, imagined)), objects=imagined)
         if self.request.names:
             return self._named()
-        return self._everything() if self.request.files else self._waiting()
+        return self._everything() if self.request.files or self.request.everything else self._waiting()
 
     def _named(self) -> Evidence:
         namespace = self.request.namespace
@@ -126,10 +127,16 @@ class Gathering:
         )
 
     def _everything(self) -> Evidence:
-        namespace = None  # a file's objects count wherever they belong
+        # A file's objects count wherever they belong.
+        namespace = None if self.request.files or self.request.all_namespaces else self.request.namespace
         labels = self.request.selector
         kinds = [kind for kind in CHECKABLE if kind.name != "Cluster"]
-        values = [value for kind in kinds for value in self.objects.select(kind, namespace, labels=labels)]
+
+        def read(kind: Kind) -> list[Object]:
+            where = f"{kind.plural} in {namespace or 'all namespaces'}"
+            return self.tried(where, lambda: list(self.objects.select(kind, namespace, labels=labels))) or []
+
+        values = [value for some in overlapped(read, kinds) for value in some]
         names = {target_of(value) for value in values}
         roots = [value for value in values if controller_of(value) not in names]
         return Evidence(

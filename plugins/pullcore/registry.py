@@ -141,6 +141,14 @@ class Registry:
         host = urlsplit(challenge.get("realm")).netloc.rpartition("@")[2] if challenge.scheme == "bearer" else ""
         return one_line(host, 120) if host and host != urlsplit(self.url).netloc else None
 
+    def sign_in(self, credential: str) -> bool:
+        """Whether a credential is good; False where the registry asks for none, or only once something is asked for. To be
+        called after `reach`. Raises Refused, WireError."""
+        if self._challenge is None:
+            return False
+        self.signs.prove(self.url, self._challenge, credential)
+        return self.signs.is_proven(self.url, self._challenge, credential)
+
     # What does it say of a manifest
 
     def ask(self, reference: Reference, credentials: Sequence[Optional[str]], known: dict[Optional[str], Answer]) -> None:

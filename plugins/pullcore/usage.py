@@ -1,5 +1,12 @@
 """Help text that every plugin shows. Text only: `--help` imports this and nothing else."""
 
+REGISTRY_OPTIONS = """\
+      --registry-ca=FILE         Trust these certificates (PEM), too, when registries are asked
+      --plain-http=HOST          Ask this registry or token service in plain HTTP, as the nodes do; can be repeated
+      --insecure-skip-registry-verify=HOST  Take any certificate of this registry, which lets others read what is
+                                 sent to it, credentials included; can be repeated
+"""
+
 CONNECTION_OPTIONS = """\
 Connection options (as in kubectl):
   -n, --namespace=NAMESPACE      If present, the namespace scope for this CLI request

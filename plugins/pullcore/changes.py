@@ -1,0 +1,114 @@
+"""Writes to a cluster: each with what it expects to find, each told in kubectl's words, each able to be only tried.
+
+Nothing is overwritten that was not seen: an update carries the resourceVersion that was read, a patch tests what it changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional, TextIO
+
+from pullcore.cluster import Cluster, resource_path
+from pullcore.errors import visible
+from pullcore.kinds import Kind
+from pullcore.pull import Object
+
+JSON_PATCH = "application/json-patch+json"
+HIDDEN = "<hidden, --show-secrets shows it>"
+NOT_TRIED = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How changes are made and told. dry_run: none, client or server; output: None, name, json or yaml."""
+
+    dry_run: str = "none"
+    output: Optional[str] = None
+    manager: str = "kubectl-pullsecret"
+    show_secrets: bool = False
+
+
+class Changes:
+    """Makes changes and prints each result. Raises what `Cluster` raises (Conflict where something else was found)."""
+
+    def __init__(self, cluster: Cluster, manner: Manner, stdout: TextIO) -> None:
+        self.cluster = cluster
+        self.manner = manner
+        self.stdout = stdout
+        self.done: list[str] = []  # what was changed for good, for whoever has to say so after a failure
+
+    def create(self, kind: Kind, value: Object, what: str = "created") -> None:
+        metadata = value["metadata"]
+        path = resource_path(kind.group_version(), kind.plural, namespace=metadata["namespace"])
+        self._tell(kind, self._sent("POST", path, value, value), what)
+
+    def update(self, kind: Kind, value: Object, what: str = "updated") -> None:
+        """Puts the whole object in the place of the one with its resourceVersion."""
+        self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
+
+    def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object) -> None:
+        """A JSON patch to `value`; `result` is what becomes of it, as far as one knows without asking."""
+        path = self._path(kind, value)
+        answer = self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH)
+        self._tell(kind, answer, "patched")
+
+    def delete(self, kind: Kind, value: Object) -> None:
+        """Deletes the very object that was seen (UID and resourceVersion)."""
+        metadata = value["metadata"]
+        seen = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen}
+        self._sent("DELETE", self._path(kind, value), body, value)
+        self._said(f"{kind.name.lower()} {json.dumps(metadata['name'])} deleted", kind.ref(metadata["name"]))
+
+    def unchanged(self, kind: Kind, value: Object) -> None:
+        """Says that there was nothing to do."""
+        self._tell(kind, value, "unchanged", changed=False)
+
+    # Sending and saying
+
+    @staticmethod
+    def _path(kind: Kind, value: Object) -> str:
+        metadata, version = value["metadata"], str(value.get("apiVersion", "")).rpartition("/")[2]
+        group_version = kind.group_version(version or None)
+        return resource_path(group_version, kind.plural, namespace=metadata["namespace"], name=metadata["name"])
+
+    def _sent(self, method: str, path: str, body: Any, result: Object, content_type: str = "application/json") -> Object:
+        if self.manner.dry_run == "client":
+            return result
+        query: dict[str, Any] = {} if method == "DELETE" else {"fieldManager": self.manner.manager}
+        query |= {"dryRun": "All"} if self.manner.dry_run == "server" else {}
+        return self.cluster.request(method, path, query, body, content_type)
+
+    def _tell(self, kind: Kind, value: Object, what: str, *, changed: bool = True) -> None:
+        name = value["metadata"]["name"]
+        output = self.manner.output
+        if output in ("json", "yaml"):
+            self._write(self._document(kind, value))
+        elif output == "name":
+            self._write(f"{kind.ref(name)}\n")
+        else:
+            self._write(f"{visible(kind.ref(name))} {what}{NOT_TRIED[self.manner.dry_run]}\n")
+        if changed and self.manner.dry_run == "none":
+            self.done.append(f"{kind.ref(name)} {what}")
+
+    def _said(self, line: str, name: str) -> None:
+        self._write(f"{name}\n" if self.manner.output == "name" else f"{visible(line)}{NOT_TRIED[self.manner.dry_run]}\n")
+        if self.manner.dry_run == "none":
+            self.done.append(line)
+
+    def _document(self, kind: Kind, value: Object) -> str:
+        shown = {"apiVersion": kind.group_version(), "kind": kind.name, **value}
+        shown["metadata"] = {key: part for key, part in value["metadata"].items() if key != "managedFields"}  # as kubectl
+        if kind.name == "Secret" and not self.manner.show_secrets:
+            shown["data"] = dict.fromkeys(value.get("data") or {}, HIDDEN)
+        if self.manner.output == "json":
+            return json.dumps(shown, indent=4) + "\n"
+        import yaml
+
+        text: str = yaml.safe_dump(shown, sort_keys=False, default_flow_style=False, explicit_start=True)
+        return text
+
+    def _write(self, text: str) -> None:
+        self.stdout.write(text)

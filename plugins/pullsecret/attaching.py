@@ -1,0 +1,219 @@
+"""A pull secret put onto lists, or taken off: what would follow, and doing it without losing what others write meanwhile."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pullcore import attachment
+from pullcore.apierrors import ApiError
+from pullcore.errors import CommandError, UsageError, one_line
+from pullcore.evidence import Evidence
+from pullcore.kinds import KINDS, TARGETS, kind_called
+from pullcore.overlap import overlapped
+from pullcore.ownership import keeper_of
+from pullcore.permissions import Action
+from pullcore.podspec import secret_names, service_account_of
+from pullcore.prune import prune_object
+from pullcore.pull import Object, Target
+from pullcore.workload import Index, asks_of, controller_of, target_of, waits_for_image
+from pullcore.workload import pulls as pulls_of
+
+from pullsecret.session import Session
+
+TRIES = 20
+ACCOUNT_WORDS = ("serviceaccount", "serviceaccounts", "sa")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One list that is changed: the object as it was read, the names that are added or taken out, and what follows.
+    disruptive: pods that run are replaced."""
+
+    value: Object
+    names: tuple[str, ...]
+    follows: tuple[str, ...]
+    disruptive: bool
+
+    @property
+    def target(self) -> Target:
+        return target_of(self.value)
+
+
+def resolve(words: Sequence[str], session: Session) -> list[Object]:
+    """The objects that --for names, whole. Raises CommandError for one that is not there, has no list that can be changed,
+    or whose name fits several kinds."""
+    found = [_resolved(word, session) for word in dict.fromkeys(words)]
+    for value in found:
+        attachment.list_path(value["kind"])
+    return found
+
+
+def _resolved(word: str, session: Session) -> Object:
+    kind_word, slash, name = word.rpartition("/")
+    shown = one_line(word, 100)
+    if slash:
+        kind = KINDS["ServiceAccount"] if kind_word.lower() in ACCOUNT_WORDS else kind_called(kind_word)
+        if not kind or not name:
+            raise UsageError(f'"{shown}" names nothing that lists pull secrets: write domain/NAME, serviceaccount/NAME, ...')
+        value = session.get(kind.name, name)
+        if value is None:
+            raise CommandError(f'{kind.plural} "{one_line(name, 100)}" not found in namespace {session.namespace}')
+        return {**value, "kind": kind.name}
+    kinds = [kind.name for kind in (*TARGETS, KINDS["ServiceAccount"])]
+    values = overlapped(lambda kind: (kind, session.get(kind, name)), kinds)
+    there = [{**value, "kind": kind} for kind, value in values if value]
+    if len(there) != 1:
+        several = ", ".join(target_of(value).ref for value in there)
+        reason = f"fits {several}: write which" if there else f"is the name of nothing in namespace {session.namespace}"
+        raise CommandError(f'"{shown}" {reason}')
+    return there[0]
+
+
+def attach_steps(values: Sequence[Object], name: str, seen: Evidence) -> list[Step]:
+    """What attaching a secret to these objects changes."""
+    return [_attach_step(value, name, seen) for value in values]
+
+
+def _attach_step(value: Object, name: str, seen: Evidence) -> Step:
+    there = attachment.names_in(value)
+    names: tuple[str, ...] = (name,)
+    more: tuple[str, ...] = ()
+    if not there and value["kind"] != "ServiceAccount" and (inherited := _inherited(value, seen)):
+        # A first list of its own switches the account's off: those names go into it, too.
+        names = (*inherited, *(one for one in (name,) if one not in inherited))
+        more = (f"its own list switches its service account's off, so it gets {', '.join(inherited)} from there, too",)
+    if name in there:
+        return Step(value, names, (), False)
+    follows, disruptive = _follows(value, seen)
+    return Step(value, names, (*follows, *more), disruptive)
+
+
+def _inherited(value: Object, seen: Evidence) -> tuple[str, ...]:
+    namespace = value["metadata"].get("namespace", "")
+    accounts = dict.fromkeys(ask.service_account for ask in asks_of(prune_object(value)))
+    listed = (secret_names(seen.service_accounts.get((namespace, account)) or {}) for account in accounts)
+    return tuple(dict.fromkeys(name for names in listed for name in names))
+
+
+def detach_steps(values: Sequence[Object], name: str, seen: Evidence) -> list[Step]:
+    """What taking a secret off these objects' lists changes."""
+    steps = []
+    for value in values:
+        if name not in attachment.names_in(value):
+            steps.append(Step(value, (name,), (), False))
+            continue
+        follows, disruptive = _follows(value, seen, "are without it")
+        if attachment.names_in(value) == [name] and value["kind"] != "ServiceAccount":
+            follows = (*follows, "without a list of its own its pods get their service account's again")
+        steps.append(Step(value, (name,), follows, disruptive))
+    return steps
+
+
+def _follows(value: Object, seen: Evidence, have: str = "have it") -> tuple[tuple[str, ...], bool]:
+    """What a change of an object's list entails, and whether pods that run are replaced; have: what its new pods do then."""
+    target, index = target_of(value), Index(seen)
+    keeper = keeper_of(value)
+    kept = (f"{keeper} keeps {target.ref} and may put its list back: change it there, too",) if keeper else ()
+    if target.kind == "ServiceAccount":
+        return (*_of_account(target, seen, have), *kept), False
+    if target.kind == "CronJob":
+        return (f"{target.ref}: pods of its next Job {have}", *kept), False
+    running = [pod for pod in seen.pods if target in index.owners(pod) and _runs(pod)]
+    if target.kind == "Domain":
+        count = len(running)
+        servers = f"the operator rolls its {count} running server{'' if count == 1 else 's'}"
+        later = f"pods that the operator makes from now on {have}; it makes a waiting introspector anew within 2 minutes"
+        return (f"{target.ref}: {servers if running else later}", *kept), bool(running)
+    if target.kind in ("ReplicaSet", "ReplicationController"):
+        return (f"{target.ref}: only pods that it makes from now on {have}", *kept), False
+    return (f"{target.ref}: it rolls out new pods", *kept), bool(running)
+
+
+def _of_account(target: Target, seen: Evidence, have: str) -> list[str]:
+    lines = [f"{target.ref}: only pods that are made from now on {have}"]
+    own = [pod for pod in seen.pods if service_account_of(pod.get("spec", {})) == target.name]
+    waiting = {use.pod for pull in pulls_of(seen) for use in pull.containers if waits_for_image(use)}
+    stuck = [pod["metadata"]["name"] for pod in own if pod["metadata"]["name"] in waiting]
+    made = [pod["metadata"]["name"] for pod in own if pod["metadata"]["name"] in stuck and _is_made_again(pod)]
+    if stuck:
+        lines.append(f"{len(stuck)} of its pods wait for an image and have to be made again")
+    if made:
+        lines.append(f"to have them made again: kubectl delete pod {' '.join(made[:10])} -n {target.namespace}")
+    for value in seen.objects:
+        asks = asks_of(value) if value["kind"] != "Pod" and not controller_of(value) else []
+        if any(ask.secrets and ask.service_account == target.name for ask in asks):
+            lines.append(f"{target_of(value).ref} lists pull secrets itself, so this list is not used there")
+    return lines
+
+
+def _is_made_again(pod: Object) -> bool:
+    """Whether a pod can be deleted without harm: to a Job that counts as a failure."""
+    owner = controller_of(pod)
+    return owner is not None and owner.kind != "Job"
+
+
+def _runs(pod: Object) -> bool:
+    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
+
+
+def actions(steps: Sequence[Step]) -> list[Action]:
+    """What the user has to be allowed to do for these steps."""
+    return [Action("patch", KINDS[step.target.kind], step.target.namespace, step.target.name) for step in steps]
+
+
+def announce(steps: Sequence[Step], session: Session) -> None:
+    """Says what follows, and asks where pods that run are replaced. Raises CommandError for a no."""
+    for step in steps:
+        for line in step.follows:
+            session.say(f"Note: {line}")
+    disruptive = [step.target.ref for step in steps if step.disruptive]
+    if disruptive:
+        session.confirm(f"running pods of {', '.join(disruptive)} are replaced")
+
+
+def attach(step: Step, session: Session) -> None:
+    """Appends the names to the object's list, whatever else is written to it at the same time."""
+
+    def patched(value: Object) -> tuple[Optional[list[Object]], Object]:
+        names = attachment.names_in(value)
+        wanted = [*names, *(name for name in step.names if name not in names)]
+        return attachment.added(value, step.names), attachment.with_list(value, wanted)
+
+    _change(step.value, patched, session)
+
+
+def detach(step: Step, session: Session) -> None:
+    """Takes the names out of the object's list."""
+    (name,) = step.names
+
+    def patched(value: Object) -> tuple[Optional[list[Object]], Object]:
+        kept = [one for one in attachment.names_in(value) if one != name]
+        return attachment.removed(value, name), attachment.with_list(value, kept)
+
+    _change(step.value, patched, session)
+
+
+def _change(value: Object, patched: Callable[[Object], tuple[Optional[list[Object]], Object]], session: Session) -> None:
+    kind, name = KINDS[value["kind"]], value["metadata"]["name"]
+    for attempt in range(TRIES):
+        operations, result = patched(value)
+        if operations is None:
+            session.changes.unchanged(kind, value)
+            return
+        try:
+            session.changes.patch(kind, value, operations, result)
+            return
+        except ApiError as error:
+            if error.status not in (409, 422) or attempt == TRIES - 1:
+                raise
+            fresh = session.get(kind.name, name)
+            if fresh is None:
+                raise CommandError(f"{kind.ref(name)} was deleted in the meantime") from None
+            if error.status == 422 and fresh["metadata"]["resourceVersion"] == value["metadata"]["resourceVersion"]:
+                raise  # nobody else wrote to it: the server does not take the change itself
+            value = {**fresh, "kind": kind.name}
+            time.sleep(random.uniform(0, 0.02 * (attempt + 1)))  # noqa: S311 - two who collide must not do so again

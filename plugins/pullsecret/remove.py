@@ -1,0 +1,77 @@
+"""kubectl pullsecret remove: a pull secret, or one entry of it, that nothing uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pullcore import authfile
+from pullcore.authkey import why
+from pullcore.errors import CommandError, one_line
+from pullcore.evidence import Evidence
+from pullcore.kinds import KINDS
+from pullcore.permissions import Action, demand
+from pullcore.pull import Object, Target
+from pullcore.reference import InvalidReference, parse
+from pullcore.workload import pulls
+
+from pullsecret import attaching
+from pullsecret.options import Remove
+from pullsecret.session import Session
+
+SECRET = KINDS["Secret"]
+
+
+def remove(options: Remove, session: Session) -> int:
+    """Does it; 0. Raises CommandError where something uses it."""
+    secret, shown = session.get("Secret", options.name), one_line(options.name, 100)
+    if secret is None:
+        raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    seen = session.everything()
+    if options.server is not None:
+        return _entry(secret, options.server, seen, session)
+    users = session.consumers(seen).get((session.namespace, options.name), [])
+    lists = [user for user in users if user.kind != "Pod"]
+    if users and not options.detach:
+        named = ", ".join(user.ref for user in users[:10])
+        raise CommandError(f"secret/{shown} is used by {named}: --detach takes it out of their lists first")
+    steps = attaching.detach_steps(attaching.resolve([user.ref for user in lists], session), options.name, seen)
+    demand(session.cluster, [*attaching.actions(steps), Action("delete", SECRET, session.namespace, options.name)])
+    pods = [user.name for user in users if user.kind == "Pod"]
+    if pods:
+        session.say(f"Note: pods keep their lists, and go on without it: {', '.join(pods[:10])}")
+    attaching.announce(steps, session)
+    session.confirm(f"secret/{shown} is deleted, and its passwords are not kept")
+    for step in steps:
+        attaching.detach(step, session)
+    session.changes.delete(SECRET, secret)
+    return 0
+
+
+def _entry(secret: Object, server: str, seen: Evidence, session: Session) -> int:
+    name = secret["metadata"]["name"]
+    document = authfile.content_of(secret)
+    key = authfile.server_for(server, []).key
+    content, gone = authfile.without_entry(document, key)
+    if not gone:
+        raise CommandError(f"secret/{name} has no entry for {one_line(key, 100)}")
+    if not content["auths"]:
+        raise CommandError(f"that is the only entry of secret/{name}: without --docker-server the secret itself is removed")
+    users = _users(name, gone, seen)
+    demand(session.cluster, [Action("update", SECRET, session.namespace, name)])
+    if users:
+        session.say(f"Note: it is what {', '.join(user.ref for user in users[:10])} pulls with")
+        session.confirm(f"the entry for {one_line(key, 100)} is used")
+    session.changes.update(SECRET, {**secret, "data": {**secret["data"], **authfile.encoded(content)}})
+    return 0
+
+
+def _users(name: str, keys: Sequence[str], seen: Evidence) -> list[Target]:
+    found: dict[Target, None] = {}
+    for pull in pulls(seen):
+        try:
+            reference = parse(pull.image)
+        except InvalidReference:
+            continue
+        if name in pull.secrets and any(why(key, reference).matches for key in keys):
+            found.update(dict.fromkeys(pull.askers))
+    return list(found)

@@ -1,0 +1,107 @@
+"""kubectl pullsecret rotate: a new password in a pull secret and its copies, each written in one update, proven first."""
+
+from __future__ import annotations
+
+from pullcore import authfile
+from pullcore.errors import CommandError, one_line
+from pullcore.keyring import DOCKERCONFIGJSON
+from pullcore.permissions import Action, demand
+from pullcore.pull import Object
+from pullcore.reference import Reference
+
+from pullsecret.copies import SECRET, copies, is_marked, is_same
+from pullsecret.login import Login, obtain, prove
+from pullsecret.options import Rotate
+from pullsecret.session import Session
+
+
+def rotate(options: Rotate, session: Session) -> int:
+    """Does it; 0. Raises CommandError, and says which copies are written where it stops half way."""
+    source = _source(options.name, session)
+    document = authfile.content_of(source)
+    key, entry = _entry(document, options)
+    places = [source, *_copies(source, session)]
+    demand(session.cluster, [Action("update", SECRET, one["metadata"]["namespace"], options.name) for one in places])
+    _tell_consumers(options.name, session)
+    wanted: list[Reference] = [authfile.any_image(key)]
+    login = obtain(options.login, wanted, session, username=str(entry.get("username") or ""), server=key)
+    prove(login, (), options.login, session)
+    new = _changed(document, key, entry, login)
+    for number, place in enumerate(places):
+        try:
+            where = f"updated in namespace {place['metadata']['namespace']}"
+            session.changes.update(SECRET, {**place, "data": {**place["data"], **authfile.encoded(new)}}, where)
+        except CommandError as error:
+            left = ", ".join(str(one["metadata"]["namespace"]) for one in places[number:])
+            raise CommandError(f"{error.text}; still with the old password in namespace {left}") from None
+    session.say("Note: kubelets read the new password at their next pull by themselves: nothing has to be restarted")
+    return 0
+
+
+def _source(name: str, session: Session) -> Object:
+    source, shown = session.get("Secret", name), one_line(name, 100)
+    if source is None:
+        raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    if source.get("type") != DOCKERCONFIGJSON:
+        raise CommandError(
+            f"secret/{shown} is of type {one_line(source.get('type'), 60)}: only {DOCKERCONFIGJSON} is rotated"
+        )
+    if source.get("immutable"):
+        raise CommandError(f"secret/{shown} is immutable: make another one, and list that")
+    if is_marked(source):
+        origin = source["metadata"]["annotations"]["kubectl-pullsecret/copy-of"]
+        raise CommandError(f"secret/{shown} is a copy of {one_line(origin, 200)}: rotate that one")
+    return source
+
+
+def _entry(document: Object, options: Rotate) -> tuple[str, Object]:
+    """The entry whose password is changed. Raises CommandError where it is not clear which."""
+    auths = document.get("auths") or {}
+    if options.login.server:
+        key = authfile.server_for(options.login.server, [authfile.any_image(one) for one in auths if _is_key(one)]).key
+        entry = authfile.find(document, key)
+        if not isinstance(entry, dict):
+            raise CommandError(f"secret/{one_line(options.name, 100)} has no entry for {one_line(key, 100)}")
+        return key, entry
+    if len(auths) != 1:
+        several = ", ".join(one_line(key, 60) for key in auths) or "none"
+        raise CommandError(f"--docker-server is needed, for the secret has several entries, or none: {several}")
+    key, entry = next(iter(auths.items()))
+    return key, entry if isinstance(entry, dict) else {}
+
+
+def _is_key(key: str) -> bool:
+    try:
+        authfile.registry_of(key)
+    except ValueError:
+        return False
+    return True
+
+
+def _copies(source: Object, session: Session) -> list[Object]:
+    """The copies that hold what the source holds; others are told, and left alone."""
+    found = []
+    try:
+        for value in copies(source, session):
+            if is_same(value, source):
+                found.append(value)
+            else:
+                session.say(f"Warning: the copy in namespace {value['metadata']['namespace']} differs and is left alone")
+    except CommandError as error:
+        session.say(f"Warning: copies in other namespaces can't be looked for: {error.text}")
+    return found
+
+
+def _tell_consumers(name: str, session: Session) -> None:
+    seen = session.everything()
+    users = session.consumers(seen).get((session.namespace, name), [])
+    shown = ", ".join(user.ref for user in users[:10]) + (f" and {len(users) - 10} more" if len(users) > 10 else "")
+    session.say(f"Note: secret/{name} is used by {shown or 'nothing in this namespace'}")
+
+
+def _changed(document: Object, key: str, entry: Object, login: Login) -> Object:
+    """The content with the new login in the place of the old: the key stays as it is spelt."""
+    auths = document.get("auths") or {}
+    spelt = next((other for other, value in auths.items() if value is entry), key)
+    new = authfile.entry(login.username, login.password, login.email or str(entry.get("email") or ""))
+    return {**document, "auths": {**auths, spelt: new}}

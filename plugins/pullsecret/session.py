@@ -1,0 +1,126 @@
+"""One run of kubectl pullsecret: its cluster, its streams and its terminal."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Optional, TextIO
+
+from pullcore.changes import Changes
+from pullcore.cluster import Cluster, NotFound, resource_path
+from pullcore.consumers import consumers
+from pullcore.errors import CommandError, one_line
+from pullcore.evidence import Evidence
+from pullcore.gather import Gathering, Request
+from pullcore.keyring import Credentials
+from pullcore.kinds import KINDS, Kind
+from pullcore.pull import Object, Target
+from pullcore.store import ClusterStore
+from pullcore.version import VERSION
+
+from pullsecret.options import Common
+
+if TYPE_CHECKING:  # a network library
+    from pullcore.proof import Prover
+
+USER_AGENT = f"kubectl-pullsecret/{VERSION}"
+
+
+class Session:
+    """What the verbs work with. Nothing is connected before it is needed."""
+
+    def __init__(
+        self, common: Common, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self.common = common
+        self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self.environ = environ
+        self.vault = Credentials()
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        return Cluster.connect(self.common.connection, user_agent=USER_AGENT, warn=self.say, log=self.say)
+
+    @property
+    def namespace(self) -> str:
+        return self.common.connection.namespace or self.cluster.namespace
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(self.cluster, self.common.manner, self.stdout)
+
+    @cached_property
+    def store(self) -> ClusterStore:
+        return ClusterStore(self.cluster, self.vault)
+
+    @cached_property
+    def prover(self) -> Prover:
+        from pullcore.proof import Prover
+
+        wire = self.common.registries.wire(self.common.connection, USER_AGENT, self.environ, self.say)
+        return Prover(wire, self.vault)
+
+    def everything(self, *, all_namespaces: bool = False) -> Evidence:
+        """All that asks for images in the namespace, with its service accounts and pull secrets."""
+        request = Request(self.namespace, all_namespaces=all_namespaces, everything=True)
+        gathering = Gathering(request, self.store, (self.store,), complete=True)
+        return gathering.evidence(datetime.now(timezone.utc))
+
+    def consumers(self, seen: Evidence, *, all_namespaces: bool = False) -> dict[tuple[str, str], list[Target]]:
+        """Who lists which secret, service accounts that nothing uses among them."""
+        accounts = self.store.select(KINDS["ServiceAccount"], None if all_namespaces else self.namespace)
+        return consumers([*accounts, *seen.objects, *seen.pods])
+
+    def get(self, kind: str, name: str, namespace: Optional[str] = None) -> Optional[Object]:
+        """The whole object, or None."""
+        known: Kind = KINDS[kind]
+        for version in known.versions:
+            path = resource_path(
+                known.group_version(version), known.plural, namespace=namespace or self.namespace, name=name
+            )
+            try:
+                return self.cluster.get(path)
+            except NotFound as error:
+                if error.names_object:
+                    return None
+        return None
+
+    # Talking
+
+    def say(self, line: str) -> None:
+        """One line that is no result: on standard error."""
+        self.stderr.write(f"{line}\n")
+        self.stderr.flush()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to be asked."""
+        return self.stdin.isatty() and self.stderr.isatty()
+
+    def ask(self, question: str, default: str = "") -> str:
+        """What the user types; the default for an empty line."""
+        self.stderr.write(f"{question}{f' [{default}]' if default else ''}: ")
+        self.stderr.flush()
+        line = self.stdin.readline()
+        if not line:
+            raise CommandError("nothing was typed: nothing was changed")
+        return line.strip() or default
+
+    def ask_secret(self, question: str) -> str:
+        """The same, unseen."""
+        try:
+            return getpass.getpass(f"{question}: ", stream=self.stderr)
+        except EOFError:
+            raise CommandError("no password was typed: nothing was changed") from None
+
+    def confirm(self, what: str) -> None:
+        """Asks whether to go on. Raises CommandError for a no, and where nobody can be asked and -y is not given."""
+        if self.common.yes or self.common.manner.dry_run != "none":
+            return
+        if not self.interactive:
+            raise CommandError(f"{one_line(what, 300)}: give -y to go on without being asked; nothing was changed")
+        if self.ask("Go on? (y/N)").lower() not in ("y", "yes"):
+            raise CommandError("nothing was changed")
