@@ -53,8 +53,8 @@ _SAID = (
         "no-credentials",
         "No credentials were offered",
         "The registry wants a login and the node sent none.",
-        "Create a secret for exactly this registry host in the namespace of the pod (`kubectl create secret "
-        "docker-registry`), and name it in imagePullSecrets (for a WebLogic Domain: spec.imagePullSecrets). "
+        "Create a secret for exactly this registry host in the namespace of the pod (`kubectl pullsecret add`), and name "
+        "it in imagePullSecrets (for a WebLogic Domain: spec.imagePullSecrets). "
         "`kubectl pullcheck` shows which secrets are offered, and why others are not.",
     ),
     Cause(
@@ -239,7 +239,7 @@ _PROVEN = (
         "A pull secret cannot be read",
         "The JSON or an `auth` value of one pull secret is broken, which stops every pull of the pod, even of public "
         "images.",
-        "Delete that secret and create it again with `kubectl create secret docker-registry`, or take it out of "
+        "Delete that secret and create it again with `kubectl pullsecret add`, or take it out of "
         "imagePullSecrets. `kubectl pullcheck` names it.",
         True,
     ),
@@ -249,14 +249,14 @@ _PROVEN = (
         "The secret exists, but its type, its key or its kind of login (credsStore, identitytoken) is one that the "
         "kubelet passes over in silence.",
         "Create it again as type kubernetes.io/dockerconfigjson with user name and password inside: "
-        "`kubectl create secret docker-registry` does.",
+        "`kubectl pullsecret add` does.",
         True,
     ),
     Cause(
         "key-mismatch",
         "The secret is for another server",
         "A pull secret has credentials, but under a server name that never matches this image.",
-        "Create the secret again with the registry host exactly as the image names it, without path: "
+        "Store the credentials under the registry host exactly as the image names it, without path: "
         "`--docker-server=some.registry.com`, not `some.registry.com/v2`.",
         True,
     ),

@@ -12,7 +12,6 @@ from typing import Optional
 from pullcore.answers import DENIED, PRESENT, UNKNOWN
 from pullcore.case import PUBLIC_REGISTRIES, Case, Finding
 from pullcore.fixes import server_key
-from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.kubelet import is_aborted
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
 from pullcore.registry_findings import REGISTRY_RULES
@@ -63,10 +62,7 @@ def secret_malformed(case: Case) -> Optional[Finding]:
     server = server_key(case.reference)
     fix: list[str] = []
     for facts in bad:  # another one beside it would not help, for this one stops every pull
-        if facts.type == DOCKERCONFIGJSON:
-            fix.append(case.commands.replace_secret(facts.name, server))
-        else:  # the type of a secret can't be changed
-            fix += [case.commands.delete_secret(facts.name), case.commands.create_secret(facts.name, server)]
+        fix += [case.commands.delete_secret(facts.name), case.commands.add_secret(facts.name, server)]
     return Finding(
         "secret-malformed",
         "error" if says_so or case.untried else "warning",
@@ -111,7 +107,7 @@ def secret_missing(case: Case) -> Optional[Finding]:
     fix = [
         case.commands.copy_secret(name, elsewhere[name][0])
         if name in elsewhere
-        else case.commands.create_secret(name, server_key(case.reference))
+        else case.commands.add_secret(name, server_key(case.reference))
         for name in names
     ]
     return Finding(
@@ -142,7 +138,7 @@ def secret_ignored(case: Case) -> Optional[Finding]:
     for name in names:
         if any(one.secret == name and one.kind == "type" for one in whole):
             # The type of a secret can't be changed, and its data may be somebody's: another one, beside it.
-            fix += [case.commands.create_secret(new_name(name, case), server), *attach(new_name(name, case), case)]
+            fix += [case.commands.add_secret(new_name(name, case), server), *attach(new_name(name, case), case)]
         else:
             fix += write_anew(name, case)
     return Finding(

@@ -42,21 +42,14 @@ class Commands:
         """For what is in no namespace."""
         return Commands("", self.context).kubectl(*words)
 
-    def create_secret(self, name: str, server: str, *options: str) -> str:
-        account = (f"--docker-server={shlex.quote(server)}", "--docker-username=USERNAME", "--docker-password=PASSWORD")
-        return self.kubectl("create", "secret", "docker-registry", name, options=(*account, *options))
-
-    def replace_secret(self, name: str, server: str) -> str:
-        """Writes the whole secret anew: entries for other registries in it go."""
-        return f"{self.create_secret(name, server, '--dry-run=client', '-o', 'yaml')} | {self.kubectl('replace', '-f', '-')}"
+    def add_secret(self, name: str, server: str) -> str:
+        """Makes or mends a pull secret; it asks for user and password, proves them, and keeps the secret's other entries."""
+        return self.kubectl("pullsecret", "add", name, f"--docker-server={server}")
 
     def copy_secret(self, name: str, source_namespace: str) -> str:
         """Copies a secret from another namespace without its content passing through the terminal."""
-        get = " ".join(
-            ("kubectl get secret", shlex.quote(name), "-o yaml", "-n", shlex.quote(source_namespace), *self.context)
-        )
-        strip = "grep -vE '^ {2}(namespace|uid|resourceVersion|creationTimestamp):'"
-        return f"{get} | {strip} | {self.kubectl('create', '-f', '-')}"
+        there = Commands(source_namespace, self.context)
+        return there.kubectl("pullsecret", "copy", name, f"--to-namespace={self.namespace}")
 
     def json_patch(self, target: Target, *operations: dict[str, Any]) -> str:
         patch = shlex.quote(json.dumps(list(operations), separators=(",", ":")))
@@ -103,11 +96,9 @@ class Commands:
     def delete_secret(self, name: str) -> str:
         return self.kubectl("delete", "secret", name)
 
-    def add_pull_secret(self, target: Target, path: str, name: str, *, first: bool) -> str:
-        """Adds to a list without losing its other names; `first` when there is no list yet."""
-        entry = {"name": name}
-        end, value = (path, [entry]) if first else (f"{path}/-", entry)
-        return self.json_patch(target, {"op": "add", "path": end, "value": value})
+    def attach_secret(self, target: Target, name: str) -> str:
+        """Adds to a list without losing its other names."""
+        return self.kubectl("pullsecret", "attach", name, f"--for={word_for(target.kind)}/{target.name}")
 
     def new_version(self, domain: Target, field: str, version: str) -> str:
         """A new introspectVersion makes the operator introspect a Domain again, a new restartVersion rolls its servers."""

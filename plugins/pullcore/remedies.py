@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from typing import Optional
 
+from pullcore.attachment import LIST_PATHS
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.pull import Object, Source, Target
 from pullcore.weblogic import next_version
-from pullcore.workload import TEMPLATED, asks_of, target_of
+from pullcore.workload import asks_of, target_of
 
 NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
-LIST_PATHS = {"Domain": "/spec/imagePullSecrets", "CronJob": "/spec/jobTemplate/spec/template/spec/imagePullSecrets"}
 STUCK = ("StatefulSet", "ReplicaSet")
 # For sed: the imagePullSecrets of a pod as kubectl prints it.
 WITHOUT_LIST = "/^  imagePullSecrets:/,/^  [a-zA-Z]/{/^  imagePullSecrets:/d;/^  - name:/d;}"
@@ -115,7 +115,7 @@ def give_credentials(case: Case) -> tuple[str, ...]:
         if facts and name not in listed and case.serves(name) and not case.is_refused(name)
     ]
     name = helpful[0] if helpful else NEW_SECRET
-    create = () if helpful else (case.commands.create_secret(name, server_key(case.reference)),)
+    create = () if helpful else (case.commands.add_secret(name, server_key(case.reference)),)
     attached = attach(name, case)
     return (*create, *attached) if attached else describe(case)
 
@@ -124,10 +124,10 @@ def write_anew(secret: str, case: Case, server: Optional[str] = None) -> tuple[s
     """Puts a right credential into a secret; beside it where others would be lost, or where its type can't be kept."""
     server = server or server_key(case.reference)
     facts = case.known.get(secret)
-    if facts and facts.type == DOCKERCONFIGJSON and len(facts.entries) < 2:
-        return (case.commands.replace_secret(secret, server),)
+    if facts and facts.type == DOCKERCONFIGJSON and not facts.malformed:
+        return (case.commands.add_secret(secret, server),)
     beside = new_name(secret, case)
-    return (case.commands.create_secret(beside, server), *attach(beside, case))
+    return (case.commands.add_secret(beside, server), *attach(beside, case))
 
 
 def new_name(secret: str, case: Case) -> str:
@@ -142,8 +142,7 @@ def attach(name: str, case: Case) -> tuple[str, ...]:
 
 def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
     own = case.own_list(asker)
-    changeable = asker.kind in LIST_PATHS or (asker.kind in TEMPLATED and asker.kind != "Job")
-    path = LIST_PATHS.get(asker.kind, "/spec/template/spec/imagePullSecrets")
+    changeable = asker.kind in LIST_PATHS
     if unread := _edit_unread(asker, case):
         return tuple(unread)
     if name in own:
@@ -155,9 +154,9 @@ def _attach_to(asker: Target, name: str, case: Case) -> tuple[str, ...]:
         edited = case.commands.edited(asker, f"add name: {name} to imagePullSecrets")
         return edited if _may_be_made_again(asker, case) else ()
     if own:
-        return (case.commands.add_pull_secret(asker, path, name, first=False), *again)
+        return (case.commands.attach_secret(asker, name), *again)
     if changeable and _first_list_is_safe(asker, case):
-        return (case.commands.add_pull_secret(asker, path, name, first=True), *again)
+        return (case.commands.attach_secret(asker, name), *again)
     if not changeable and not _may_be_made_again(asker, case):
         return ()
     add = () if name in case.account_secrets else (_add_to_account(name, case),)
@@ -176,9 +175,7 @@ def _first_list_is_safe(asker: Target, case: Case) -> bool:
 
 
 def _add_to_account(name: str, case: Case) -> str:
-    if not case.account_known:
-        return case.commands.edit(case.account, f"add name: {name} to imagePullSecrets")
-    return case.commands.add_pull_secret(case.account, "/imagePullSecrets", name, first=not case.account_secrets)
+    return case.commands.attach_secret(case.account, name)
 
 
 def lost_from_account(case: Case) -> Optional[str]:
@@ -249,8 +246,11 @@ def rolls_servers(fix: tuple[str, ...], case: Case) -> str:
     that cause servers to be restarted")."""
     for asker in case.pull.askers:
         if asker.kind == "Domain" and _has_running_pod(asker, case):
-            patch = f"kubectl patch domain {asker.name} "
-            if any(line.startswith(patch) and "/spec/introspectVersion" not in line for line in fix):
+            patch, listed = f"kubectl patch domain {asker.name} ", f"--for=domain/{asker.name}"
+            rolls = (
+                listed in line.split() or (line.startswith(patch) and "/spec/introspectVersion" not in line) for line in fix
+            )
+            if any(rolls):
                 return asker.name
     return ""
 

@@ -152,7 +152,7 @@ def _write(login: Login, name: str, there: Optional[Object], session: Session) -
                 if login.server.key in (authfile.content_of(there).get("auths") or {}):
                     session.say(f"Note: the old password for {login.server.registry} is not kept")
             for key in gone:
-                session.say(f'Note: the entry "{one_line(key, 100)}" went, for it was for {login.server.registry}, too')
+                session.say(f'Note: the entry "{one_line(key, 100)}" is taken out: it was for {login.server.registry}, too')
             return
         except Conflict:
             if attempt == TRIES - 1:

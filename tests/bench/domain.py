@@ -40,7 +40,7 @@ def measure(admin: Kubectl, cluster: Cluster, folder: Path, runs: int) -> Compar
             f"kubectl pullcheck {DOMAIN}",
             ["kubectl", "pullcheck", DOMAIN, "-n", kubectl.namespace],
             code=1,
-            says=("key-mismatch", SECRET, "kubectl create secret"),
+            says=("key-mismatch", SECRET, "kubectl pullsecret add"),
         )
         name = f"the FAQ's steps, {'with' if inspect else 'without'} skopeo inspect"
         theirs = Command(name, ["sh", str(script)], says=("ImagePullBackOff", ".dockerconfigjson:", "team/app"))

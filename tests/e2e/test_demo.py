@@ -26,8 +26,10 @@ from .conftest import ROOT, Kubectl, Result, wait_for
 
 Object = dict[str, Any]
 MANIFEST = ROOT / "examples" / "domain1.yaml"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVIDENCE = ROOT / "examples" / "domain1-evidence.json"
 # The names of the example, served by the harness's registries.
+PASSWORD = "bigSecret-2"
 HOSTS = {"some.registry.com": "htpasswd", "registry.example.com": "open"}
 
 
@@ -40,8 +42,8 @@ class Example:
         self.holder = cluster.processes[self.node.holder]
         self.ca = pki.make(folder, "ca", common_name="Example Registry CA")
 
-    def pullcheck(self, kubectl: Kubectl, *arguments: str) -> Result:
-        words = ["kubectl", "pullcheck", *arguments, "-n", kubectl.namespace, "--registry-ca", str(self.ca.certificate_file)]
+    def run(self, kubectl: Kubectl, *arguments: str) -> Result:
+        words = ["kubectl", *arguments, "-n", kubectl.namespace, "--registry-ca", str(self.ca.certificate_file)]
         enter = ["nsenter", f"--mount=/proc/{self.holder}/ns/mnt", "--"]
         run = subprocess.run([*enter, *words], capture_output=True, text=True, timeout=60, env=kubectl.env)
         return Result(run.returncode, run.stdout, run.stderr)
@@ -76,7 +78,10 @@ def served(host: str, data: Path, folder: Path, ca: pki.Pair) -> Iterator[str]:
         },
     }
     if (data / "htpasswd").exists():
-        config["auth"] = {"htpasswd": {"realm": "example", "path": str(data / "htpasswd")}}
+        argv = ["htpasswd", "-B", "-C", "5", "-i", "-n", "bob"]
+        bob = subprocess.run(argv, input=PASSWORD, stdout=subprocess.PIPE, text=True, check=True).stdout
+        (folder / "htpasswd").write_text((data / "htpasswd").read_text() + bob)
+        config["auth"] = {"htpasswd": {"realm": "example", "path": str(folder / "htpasswd")}}
     file = folder / f"{host}.yml"
     file.write_text(yaml.safe_dump(config))
     process = subprocess.Popen(["docker-registry", "serve", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -122,7 +127,7 @@ def test_example_on_a_real_kubelet(kubectl: Kubectl, example: Example, tmp_path:
     path = tmp_path / "evidence.json"
 
     def seen() -> Object:
-        result = example.pullcheck(kubectl, "domain1", "-o", "json", "--save", str(path))
+        result = example.run(kubectl, "pullcheck", "domain1", "-o", "json", "--save", str(path))
         waits = result.code == 1 and any("BackOff" in str(one["reason"]) for one in result.json["pulls"][0]["containers"])
         return result.json if waits else {}
 
@@ -137,6 +142,19 @@ def test_example_on_a_real_kubelet(kubectl: Kubectl, example: Example, tmp_path:
     assert "bigSecret" not in text
     if os.environ.get("PULLKIT_SAVE_DEMO"):
         EVIDENCE.write_text(text.replace(kubectl.namespace, "default"))
+
+
+def test_example_of_pullsecret(kubectl: Kubectl, example: Example, tmp_path: Path) -> None:
+    """What the README shows is what it says, but for the password, which here comes from a file."""
+    shown = next(block for block in README.split("```\n") if block.startswith("$ kubectl pullsecret add"))
+    command, _, *lines = shown.splitlines()
+    kubectl("apply", "-f", str(MANIFEST))
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    result = example.run(kubectl, *command.split()[2:], "--docker-password-file", str(file))
+    assert result.code == 0, result.err
+    assert result.err.splitlines() == [line for line in lines if line.startswith("Note: ")]
+    assert result.out.splitlines() == [line for line in lines if not line.startswith("Note: ")]
 
 
 def test_saved_example(admin: Kubectl) -> None:

@@ -79,7 +79,8 @@ def test_printed_commands_mend(kubectl: Kubectl, registries: dict[str, Registry]
 
         page = wait_for(blocked, f"the kubelet's word on {target}", every=1)
         assert f"({CAUSES[cause]})" in page, page
-        script = "\n".join(printed_commands(page)).replace("USERNAME", known.user).replace("PASSWORD", known.password)
+        login = f"printf %s {known.password} | kubectl pullsecret add --docker-username={known.user} --docker-password-stdin"
+        script = "\n".join(printed_commands(page)).replace("kubectl pullsecret add", login)  # what it asks for
         env = kubectl.env | {"EDITOR": str(editor_for(name, "      " if kind == "Job" else "  ", known, tmp_path))}
         run = subprocess.run(
             ["bash", "-euc", f'cd "$(mktemp -d)"\n{script}'], env=env, capture_output=True, text=True, timeout=120

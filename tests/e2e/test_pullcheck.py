@@ -131,7 +131,7 @@ def test_steps_and_exit_status(faults: Kubectl, cluster: Cluster) -> None:
     assert "✗ credentials" in result.out
     assert "(key-mismatch)" in result.out
     assert "path /v2" in result.out
-    assert "Fix:   kubectl create secret docker-registry v2-key" in result.out
+    assert "Fix:   kubectl pullsecret add v2-key --docker-server=" in result.out
 
 
 def test_scan_groups_what_waits(faults: Kubectl, own_cluster: Optional[Cluster]) -> None:

@@ -89,7 +89,7 @@ def test_account_s_list_replaced_by_a_patch(kubectl: Kubectl, cluster: Cluster, 
     first = refused(kubectl, "web")[0]
     assert first["cause"] == "no-credentials"
     assert "list first: its list may have been replaced" in first["summary"]
-    assert '"path":"/imagePullSecrets/-","value":{"name":"first"}' in first["fix"][0]
+    assert "kubectl pullsecret attach first --for=serviceaccount/" in first["fix"][0]
 
 
 def test_own_list_switches_the_account_s_off(kubectl: Kubectl, cluster: Cluster, private: str) -> None:

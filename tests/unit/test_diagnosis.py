@@ -324,7 +324,7 @@ def test_faq_service_account_list_that_a_patch_replaced() -> None:
     one = only(report(web, value, account(secrets=["other"]), secrets=secrets, earlier_lists=earlier))
     assert causes(one)[0] == "no-credentials"
     assert "list good: its list may have been replaced" in one.findings[0].summary
-    assert '"path":"/imagePullSecrets/-","value":{"name":"good"}' in one.findings[0].fix[0]
+    assert "kubectl pullsecret attach good --for=serviceaccount/default" in one.findings[0].fix[0]
 
 
 def test_faq_secret_in_another_namespace() -> None:
@@ -610,8 +610,8 @@ def test_fix_keeps_the_secrets_that_pods_have(own: tuple[str, ...]) -> None:
     web = workload(secrets=own)
     value = pod(owner=web, secrets=["other"], state=waiting(REFUSED))
     one = only(report(web, value, account(secrets=["other"]), secrets=[ELSEWHERE]))
-    assert '"path":"/spec/template/spec/imagePullSecrets","value"' not in fixes_of(one)
-    assert "imagePullSecrets/-" in fixes_of(one)
+    assert "kubectl patch" not in fixes_of(one)
+    assert f"pullsecret attach regcred --for={'deployment/web' if own else 'serviceaccount/default'}" in fixes_of(one)
 
 
 def test_two_workloads_with_the_same_request() -> None:
@@ -621,8 +621,8 @@ def test_two_workloads_with_the_same_request() -> None:
     )
     assert not any("has no pods" in note for note in found.notes)
     fixes = "\n".join(map(fixes_of, found.pulls))
-    assert "deployment first" in fixes
-    assert "deployment second" in fixes
+    assert "deployment/first" in fixes
+    assert "deployment/second" in fixes
 
 
 def test_fix_deletes_no_secret_of_another_type() -> None:

@@ -51,10 +51,9 @@ def test_secret_for_another_registry_is_no_mismatch() -> None:
     assert [finding.cause for finding in one.findings] == ["no-credentials"]
 
 
-def test_entries_that_would_be_lost_stay_in_their_secret() -> None:
+def test_a_secret_is_mended_in_place() -> None:
     one = only(report(pod(secrets=["s"], state=waiting(REFUSED)), secrets=[secret("s", config=TWO_ENTRIES)]))
-    assert "| kubectl replace" not in str(one.findings[0].fix)
-    assert "create secret docker-registry s-registry-example-com" in one.findings[0].fix[0]
+    assert one.findings[0].fix == ("kubectl pullsecret add s --docker-server=registry.example.com -n default",)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +91,8 @@ def test_no_finding_without_a_fault() -> None:
 def test_a_secret_that_nobody_lists_is_used_before_a_new_one_is_made() -> None:
     web = workload()
     one = only(report(web, pod(owner=web, state=waiting(REFUSED)), secrets=[secret("unlisted")]))
-    assert "create secret" not in " ".join(one.findings[0].fix)
-    assert '"name":"unlisted"' in one.findings[0].fix[0]
+    assert "pullsecret add" not in " ".join(one.findings[0].fix)
+    assert "pullsecret attach unlisted" in one.findings[0].fix[0]
 
 
 def test_every_place_of_an_image_is_in_the_fix() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pullcore.fixes import Commands, literal, pointer, server_key
 from pullcore.pull import Source, Target
 from pullcore.reference import parse
+from pullsecret import options as pullsecret_options
 
 COMMANDS = Commands("ns", ("--context", "'my ctx'"))
 HOSTILE = ["$(touch x)", "`id`", "a;b", "a b", "it's", '"', "\\", "|id|e", "-n", "&& rm", "\n", "*"]
@@ -50,8 +51,7 @@ def test_namespace_and_context_are_in_every_command() -> None:
     domain = Target("Domain", "ns", "d")
     source = Source(domain, "spec.image", "old:1")
     lines = [
-        COMMANDS.create_secret("s", "h"), COMMANDS.replace_secret("s", "h"), *COMMANDS.edited(domain, "x"),
-        COMMANDS.copy_secret("s", "far"), COMMANDS.add_pull_secret(domain, "/spec/imagePullSecrets", "s", first=True),
+        COMMANDS.add_secret("s", "h"), *COMMANDS.edited(domain, "x"), COMMANDS.attach_secret(domain, "s"),
         COMMANDS.new_version(domain, "introspectVersion", "2"), *COMMANDS.set_image(source, "x:1"),
         *COMMANDS.set_policy(source, "Never"),
         *COMMANDS.set_image(Source(Target("Job", "ns", "j"), "spec.template.spec.containers[0].image", "old:1"), "new:1"),
@@ -99,12 +99,17 @@ def test_what_cannot_be_changed_in_a_pod_is_made_again() -> None:
     assert "replace --force" in " ".join(COMMANDS.set_policy(Source(mine, "spec.containers[0].image", "a:1"), "Never"))
 
 
-def test_lists_are_added_to() -> None:
-    domain = Target("Domain", "ns", "d")
-    (one,) = patch_of(COMMANDS.add_pull_secret(domain, "/spec/imagePullSecrets", "s", first=False))
-    assert one == {"op": "add", "path": "/spec/imagePullSecrets/-", "value": {"name": "s"}}
-    (one,) = patch_of(COMMANDS.add_pull_secret(domain, "/spec/imagePullSecrets", "s", first=True))
-    assert one == {"op": "add", "path": "/spec/imagePullSecrets", "value": [{"name": "s"}]}
+@pytest.mark.parametrize("kind", ["Domain", "ServiceAccount", "CronJob", "ReplicationController"])
+def test_commands_for_secrets_are_those_of_pullsecret(kind: str) -> None:
+    for line in (
+        COMMANDS.attach_secret(Target(kind, "ns", "d"), "s"),
+        COMMANDS.add_secret("s", "https://index.docker.io/v1/"),
+        COMMANDS.copy_secret("s", "far"),
+    ):
+        words = shlex.split(line)
+        assert words[:2] == ["kubectl", "pullsecret"]
+        pullsecret_options.parse(words[2:])
+    assert "-n far" in COMMANDS.copy_secret("s", "far")
 
 
 def test_a_job_is_made_again_without_what_names_the_old_one() -> None:
@@ -116,10 +121,10 @@ def test_a_job_is_made_again_without_what_names_the_old_one() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_stay_single_words(name: str) -> None:
     target = Target("Domain", "ns", name)
-    words = shlex.split(Commands(name).create_secret(name, name))
+    words = shlex.split(Commands(name).add_secret(name, name))
     assert name in words
     assert f"--docker-server={name}" in words
-    assert words[words.index("-n") + 1] == name
+    assert words[-2:] == ["-n", name]
     for line in (
         COMMANDS.json_patch(target),
         COMMANDS.copy_secret(name, name),
@@ -135,6 +140,5 @@ def test_an_image_is_no_command_of_sed(image: str) -> None:
     assert not set(pattern.replace("[.]", "")) & set("|\\;\n'\"$`[]*^&")
 
 
-def test_passwords_are_placeholders() -> None:
-    line = COMMANDS.replace_secret("s", "h")
-    assert "--docker-username=USERNAME --docker-password=PASSWORD" in line
+def test_no_password_is_asked_for_on_a_command_line() -> None:
+    assert "password" not in COMMANDS.add_secret("s", "h")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from pullcheck.main import check
 from pullcheck.usage import HELP
+from pullsecret.usage import HELP as SECRET_HELP
+from pullsecret.usage import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,7 +33,26 @@ def test_demo_is_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_of_the_readme_are_those_of_the_help() -> None:
     options = HELP.split("Options:\n", 1)[1].split("\n\n", 1)[0]
-    assert blocks()[1] == options + "\n"
+    assert blocks()[2] == options + "\n"
+
+
+def test_commands_of_the_readme_are_those_of_the_help() -> None:
+    commands = SECRET_HELP.split("Commands:\n", 1)[1].split("\n\n", 1)[0]
+    assert blocks()[3] == commands + "\n"
+
+
+def examples(plugin: str, *texts: str) -> list[str]:
+    """The command lines of a plugin in these texts, those that go on in the next line put together."""
+    joined = "\n".join(texts).replace("\\\n", " ")
+    found = re.findall(rf"^ *(?:\$ )?(kubectl {plugin} .*)$", joined, re.M)
+    return [line.split("#")[0] for line in found if "[options]" not in line and "--help" not in line]
+
+
+@pytest.mark.parametrize("line", examples("pullsecret", README, SECRET_HELP, VERBS["explain"]))
+def test_examples_of_pullsecret_parse(line: str) -> None:
+    from pullsecret.options import parse
+
+    parse(shlex.split(line)[2:])
 
 
 @pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("    kubectl pullcheck")])
