@@ -53,6 +53,9 @@ def server_for(written: str, wanted: Iterable[Reference]) -> Server:
         raise CommandError(f"{_shown(written)} is no registry: write its host as images do") from None
     if not normalised.partition("/")[0]:
         raise CommandError("the registry is empty: write its host as images do, such as some.registry.com:5000")
+    verdict = why(key, any_image(key))
+    if not verdict.matches:
+        raise CommandError(f"no key that the kubelet finds can be made of {_shown(written)}: it {verdict.reason}")
     return _server(written, key)
 
 
@@ -80,8 +83,8 @@ def registry_of(key: str) -> str:
 
 def any_image(key: str) -> Reference:
     """Some image that a key is for: its registry, and its path."""
-    path = normalise(key).partition("/")[2].strip("/")
-    return Reference(registry_of(key), path or "library/any", "latest", None)
+    path = normalise(key).partition("/")[2]
+    return Reference(registry_of(key), f"{path}any" if path.endswith("/") else path or "library/any", "latest", None)
 
 
 def entry(username: str, password: str, email: str = "") -> Object:
@@ -99,11 +102,14 @@ def content_of(secret: Mapping[str, Any]) -> Object:
         raise CommandError(
             f"the content of secret/{name} can't be read, so its entries can't be kept: use another name, or remove it"
         ) from None
-    if isinstance(document, dict):  # Go reads the names of fields in any case
-        document = {"auths" if field.lower() == "auths" else field: value for field, value in document.items()}
-    if not isinstance(document, dict) or not isinstance(document.get("auths") or {}, dict):
+    if not isinstance(document, dict):
         raise CommandError(f"the content of secret/{name} is no Docker config: use another name, or remove it")
-    return document
+    # Go reads the names of fields in any case, and what stands under several of them together.
+    several = [value for field, value in document.items() if field.lower() == "auths" and value is not None]
+    if not all(isinstance(value, dict) for value in several):
+        raise CommandError(f"the content of secret/{name} is no Docker config: use another name, or remove it")
+    rest = {field: value for field, value in document.items() if field.lower() != "auths"}
+    return {**rest, "auths": {key: auth for value in several for key, auth in value.items()}}
 
 
 def with_entry(document: Object, key: str, value: Object) -> tuple[Object, list[str]]:
@@ -135,9 +141,9 @@ def _indexed(key: str) -> str:
 
 
 def _dead_twin(other: str, key: str) -> bool:
-    """Whether a key never matches, and this is what was meant by it."""
+    """Whether a key does not match what this one is for, though nothing else can have been meant by it."""
     verdict = why(other, any_image(key))
-    return bool(verdict.meant and not verdict.matches and verdict.better and _same(verdict.better, key))
+    return verdict.meant and not verdict.matches and _same(plainly(other), key)
 
 
 def encoded(document: Object) -> dict[str, str]:

@@ -169,8 +169,11 @@ def plainly(key: str) -> str:
     """What a key most likely means, for an image that nobody has named: host and port, the path of a repository if there is
     one, no scheme, no path of a registry's API; Docker Hub's own key for any of its names."""
     reading = _read(key)
-    path = re.sub(r"^/v[12](?=/|$)", "", re.sub(r"/{2,}", "/", reading.path))
-    path = "" if path == "/" or _INTERFACE.match(path) else path
+    path = re.sub(r"^/v[12](?=/|$)", "", re.sub(r"/{2,}", "/", reading.path)).lower()
+    path = re.split(r"[*?\[{@]", path, maxsplit=1)[0]  # no pattern, tag or digest ever matches
+    path = re.sub(r":[^/]*$", "", path)
+    if path == "/" or _INTERFACE.match(path) or reading.host.startswith("hub."):
+        path = ""
     if reading.host in _HUB_HOSTS and not path:
         return FALLBACK_KEY
     host = DOCKER_HUB if reading.host in _HUB_HOSTS else reading.host

@@ -28,6 +28,7 @@ PUBLIC_REGISTRIES = frozenset(
     "docker.io ghcr.io quay.io registry.k8s.io k8s.gcr.io mcr.microsoft.com public.ecr.aws "
     "container-registry.oracle.com".split()
 )
+CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
 # Waiting reasons of a container whose image was there.
 AFTER_THE_PULL = frozenset(
     "CrashLoopBackOff CreateContainerConfigError CreateContainerError RunContainerError StartError PreStartHookError "
@@ -74,6 +75,12 @@ class NodeView:
     platform: Optional[str]
     kubelet: Optional[str] = None  # its version
 
+    @property
+    def checks_copies(self) -> bool:
+        """Whether its kubelet may refuse a copy that is there to a pod without the credentials that got it."""
+        version = re.match(r"v?(\d+)\.(\d+)", self.kubelet or "")
+        return not version or (int(version[1]), int(version[2])) >= CHECKS_COPIES
+
 
 @dataclass(frozen=True)
 class Case:
@@ -107,6 +114,12 @@ class Case:
         names = [node["metadata"]["name"] for node in self.may_run]
         present = {node.name for node in self.nodes if node.present}
         return self.pull.policy != "Always" and bool(names) and present.issuperset(names)
+
+    @property
+    def copies_are_checked(self) -> bool:
+        """Whether one of those nodes may refuse its copy to this pod."""
+        names = {node["metadata"]["name"] for node in self.may_run}
+        return any(node.checks_copies for node in self.nodes if node.name in names)
 
     @property
     def running_digests(self) -> set[str]:

@@ -16,6 +16,7 @@ from pullcore.kinds import Kind
 from pullcore.pull import Object
 
 JSON_PATCH = "application/json-patch+json"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # kubectl apply keeps the whole object in it
 HIDDEN = "<hidden, --show-secrets shows it>"
 NOT_TRIED = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
@@ -103,6 +104,9 @@ class Changes:
         shown["metadata"] = {key: part for key, part in value["metadata"].items() if key != "managedFields"}  # as kubectl
         if kind.name == "Secret" and not self.manner.show_secrets:
             shown["data"] = dict.fromkeys(value.get("data") or {}, HIDDEN)
+            annotations = dict(value["metadata"].get("annotations") or {})
+            if annotations.pop(LAST_APPLIED, None) is not None:
+                shown["metadata"]["annotations"] = annotations
         if self.manner.output == "json":
             return json.dumps(shown, indent=4) + "\n"
         import yaml

@@ -30,6 +30,8 @@ def consumers(values: Iterable[Object]) -> dict[tuple[str, str], list[Target]]:
     for target, names in lists.items():
         owner = controller_of(objects[target])
         of_owner = lists.get(owner, ()) if owner else ()
+        if owner and target.kind == "ReplicaSet" and objects[target].get("spec", {}).get("replicas") == 0:
+            continue  # what a Deployment keeps for going back
         for name in names:
             if name not in of_owner:
                 found.setdefault((target.namespace, name), []).append(target)

@@ -17,7 +17,7 @@ from pullcore.keyring import LookUp, look_up
 from pullcore.kubelet import KubeletWord
 from pullcore.pull import ContainerUse, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
-from pullcore.refusals import checks_copies, refusals, settle
+from pullcore.refusals import refusals, settle
 from pullcore.registry_findings import merged
 from pullcore.registry_view import View, view
 from pullcore.remedies import rolls_servers, set_image
@@ -89,10 +89,11 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
     lookup = look_up(reference, pull.secrets, index.secrets.get(pull.namespace, {}))
     nodes = node_views(pull.image, words, evidence)
     sources = node_sources(reference.registry, evidence)
-    said = tuple(settle(use, word, reference, lookup, nodes, sources) for use, word in words)
-    case = Case(pull, reference, said, lookup, nodes, evidence, index, commands)
+    case = Case(pull, reference, (), lookup, nodes, evidence, index, commands)
     seen = view(reference, lookup, pull.policy, evidence.registries, unsure=case.list_is_unknown)
-    case = replace(case, view=seen)
+    proven = seen is not None and seen.proven
+    said = tuple(settle(use, word, reference, lookup, nodes, sources, proven=proven) for use, word in words)
+    case = replace(case, said=said, view=seen)
     findings = _findings(case)
     return Diagnosis(
         pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown, seen
@@ -143,7 +144,10 @@ def _findings(case: Case) -> tuple[Finding, ...]:
     rest = [finding for finding in (*objects, *heard) if finding.severity != "error"]
     sides = [finding for rule in SIDE_RULES if (finding := rule(case))]
     containers = tuple(dict.fromkeys(one.use.ref for one in case.said if one.use))
-    return tuple(_completed(finding, containers, case) for finding in (*proven, *said, *rest, *sides))
+    by_cause: dict[str, Finding] = {}
+    for finding in (*proven, *said, *rest, *sides):
+        by_cause.setdefault(finding.cause, finding)  # what is told already is not told again
+    return tuple(_completed(finding, containers, case) for finding in by_cause.values())
 
 
 def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
@@ -170,17 +174,12 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     given = case.view is not None and case.view.manifest == PRESENT
     if not case.lookup.attempts and not given and (refused or doubtful):
         return UNKNOWN
-    if case.pull.policy == "Never" and case.evidence.nodes:
-        return PULLABLE if case.at_hand else UNKNOWN
+    at_hand = case.at_hand and not case.copies_are_checked
+    if (case.pull.policy == "Never" and case.evidence.nodes) or case.lookup.blocked:
+        return PULLABLE if at_hand else UNKNOWN
     if case.view is None or (given and case.view.reach.vouched):
         return PULLABLE
-    return PULLABLE if case.at_hand and not _copies_are_checked(case) else UNKNOWN
-
-
-def _copies_are_checked(case: Case) -> bool:
-    """Whether a node that has the image may refuse it to this pod (KEP-2535)."""
-    names = {node["metadata"]["name"] for node in case.may_run}
-    return any(checks_copies(node) for node in case.nodes if node.name in names)
+    return PULLABLE if at_hand else UNKNOWN
 
 
 def _notes(evidence: Evidence, explained: Sequence[Diagnosis]) -> list[str]:

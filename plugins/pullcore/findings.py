@@ -65,7 +65,7 @@ def secret_malformed(case: Case) -> Optional[Finding]:
         fix += [case.commands.delete_secret(facts.name), case.commands.add_secret(facts.name, server)]
     return Finding(
         "secret-malformed",
-        "error" if says_so or case.untried else "warning",
+        "error" if says_so or (case.untried and not case.at_hand) else "warning",
         f"secret {names} is malformed, and one malformed secret stops every pull of a pod that lists it",
         evidence=(
             case.lookup.blocked,

@@ -24,8 +24,8 @@ def _likeness(wanted: str, name: str) -> float:
     shorter, longer = sorted((ours, theirs), key=len)
     if shorter and longer.startswith(shorter):
         rest = longer[len(shorter) :]
-        if rest and not (rest[0].isdigit() and shorter[-1].isdigit()):
-            return 0.95  # 1.0 and 1.0.1, 1.0 and 1.0-slim; not 1.1 and 1.10
+        if rest and not (rest[0].isdigit() and shorter[-1].isdigit()):  # 1.0 and 1.0.1; not 1.1 and 1.10
+            return 0.95 - 0.01 * len(re.findall(r"\w+", rest)) - (0.02 if re.search("[a-z]", rest) else 0)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= 0.6 else 0.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pullcore.evidence import Evidence
-from pullcore.pull import Object, Pull
+from pullcore.pull import Object, Pull, Target
 from pullcore.selector import meets
 from pullcore.workload import Index, template_of
 
@@ -37,8 +37,9 @@ def may_run_on(pull: Pull, evidence: Evidence, index: Index) -> list[Object]:
 def _specs(pull: Pull, index: Index) -> Iterator[Object]:
     """What says where pods of a Pull may be: of unbound pods their own spec, else the templates."""
     for use in pull.containers:
-        if not use.node and use.pod_uid in index.pods:
-            yield index.pods[use.pod_uid].get("spec", {})
+        pod = index.pods.get(use.pod_uid) or index.by_target.get(Target("Pod", pull.namespace, use.pod))
+        if not use.node and pod:
+            yield pod.get("spec", {})
     if pull.containers:
         return
     for source in pull.sources:
@@ -78,7 +79,9 @@ def needs_platforms(asked: Sequence[Pull], evidence: Evidence, *, is_index: bool
         return True
     if len(platforms) > 1:
         return True
-    untried = any(not pull.containers or any(use.state == "waiting" for use in pull.containers) for pull in asked)
+    untried = any(
+        not pull.containers or any(use.state in ("waiting", "unknown") for use in pull.containers) for pull in asked
+    )
     return bool(platforms) and is_index and untried and not counted
 
 

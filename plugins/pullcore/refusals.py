@@ -29,7 +29,6 @@ SETTLED = re.compile(
     r"|incorrect|(?:user ?name|user) (?:or|and) password|invalid credential",
     re.I,
 )
-CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
 
 
 def settle(
@@ -39,13 +38,15 @@ def settle(
     lookup: LookUp,
     nodes: Sequence[NodeView],
     sources: str,
+    *,
+    proven: bool = False,
 ) -> Said:
     """What was said, with its class: the text's own, unless the keyring or the nodes know better. `sources`: whether nodes
-    may have credentials of their own, "possible" or "unlikely"."""
+    may have credentials of their own, "possible" or "unlikely"; proven: the registry knows a credential that is offered."""
     said = Said(use, word, word.cause)
     if said.about_sandbox:
         return said
-    listed_here = any(node.present and use and node.name == use.node and checks_copies(node) for node in nodes)
+    listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
     if said.cause == "never-pull" and listed_here:
         return replace(said, cause="present-not-usable")
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
@@ -55,15 +56,9 @@ def settle(
     is_open = about_login and WHO_ASKS.search(word.message) and not SETTLED.search(word.message)
     if not is_open or lookup.unread or lookup.blocked:
         return said
-    if any(not one.empty for one in lookup.attempts):
-        return replace(said, cause="bad-credentials")
+    if any(not one.anonymous for one in lookup.attempts):
+        return said if proven else replace(said, cause="bad-credentials")
     return replace(said, cause="no-credentials") if sources == "unlikely" else said
-
-
-def checks_copies(node: NodeView) -> bool:
-    """Whether a node's kubelet may refuse a copy that is there to a pod without the credentials that got it."""
-    version = re.match(r"v?(\d+)\.(\d+)", node.kubelet or "")
-    return not version or (int(version[1]), int(version[2])) >= CHECKS_COPIES
 
 
 def refusals(case: Case) -> list[Finding]:

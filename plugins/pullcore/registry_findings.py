@@ -12,12 +12,13 @@ from typing import Optional
 from pullcore.answers import ABSENT, DENIED, PRESENT, Limit
 from pullcore.case import Case, Finding
 from pullcore.causes import CAUSES
+from pullcore.keyring import Attempt
 from pullcore.nearest import nearest
 from pullcore.platforms import misfits, platform_of
 from pullcore.reference import InvalidReference, parse
 from pullcore.refusals import AUTHENTICATION, NOT_SAID
 from pullcore.registry_view import View
-from pullcore.remedies import for_refusal, set_image
+from pullcore.remedies import for_refusal, recreate, set_image, write_anew
 from pullcore.times import parse_time
 
 MISSING = frozenset(("image-not-found", "repository-not-found"))
@@ -58,14 +59,13 @@ def registry_said(case: Case) -> Optional[Finding]:
         _summary(cause, case, view),
         evidence=(f"seen from this machine: {view.detail}",) if view.detail else (),
         notes=_notes(cause, case, view),
-        fix=_set_nearest(case, view) if absent else for_refusal(cause, case, nodes) if weight == "error" else (),
+        fix=_fix(cause, case, view, nodes) if absent or weight == "error" else (),
     )
 
 
 def merged(refused: Sequence[Finding], case: Case) -> list[Finding]:
     """The kubelet's findings and the registry's: of one cause there is one, and what explains the others comes first."""
-    seen = _seen_here(case)
-    told = [replace(one, notes=(*one.notes, *seen)) for one in refused]
+    told = [_beside(one, case) for one in refused]
     for found in filter(None, (registry_said(case), platform_mismatch(case))):
         twin = next((one for one in told if one.cause == found.cause), None)
         if twin:
@@ -75,6 +75,15 @@ def merged(refused: Sequence[Finding], case: Case) -> list[Finding]:
         else:
             told.append(replace(found, fix=()) if any(one.fix for one in told) else found)
     return told
+
+
+def _beside(kubelets: Finding, case: Case) -> Finding:
+    """The kubelet's finding with a word of what the registry gives this machine. Then there is nothing left to mend but what
+    is between the node and the registry."""
+    seen = _seen_here(case)
+    if seen and kubelets.cause in (*AUTHENTICATION, *MISSING):
+        kubelets = replace(kubelets, fix=recreate(case))
+    return replace(kubelets, notes=(*kubelets.notes, *seen))
 
 
 def _both(kubelets: Finding, registrys: Finding) -> Finding:
@@ -96,15 +105,25 @@ def _rank(cause: str) -> int:
 def _cause(case: Case, view: View) -> str:
     """The registry's cause, unless it refuses a token whose time is over."""
     asker = view.asker
-    if view.cause in AUTHENTICATION and asker and (end := parse_time(asker.expires)):
-        return "expired-credentials" if end <= case.evidence.observed_at else view.cause
+    if view.cause in AUTHENTICATION and asker and _is_over(asker, case):
+        return "expired-credentials"
     official = case.reference.registry == "docker.io" and case.reference.repository.startswith("library/")
     return "repository-not-found" if official and view.cause == "denied-or-missing" else view.cause
+
+
+def _is_over(asker: Attempt, case: Case) -> bool:
+    end = parse_time(asker.expires)
+    return end is not None and end <= case.evidence.observed_at
+
+
+def _family(cause: str) -> str:
+    return "authentication" if cause in AUTHENTICATION else "missing" if cause in MISSING else cause
 
 
 def _weight(cause: str, case: Case, view: View) -> str:
     """error: it blocks the pull; warning; "": it says nothing that matters beside what the kubelet says."""
     settled = view.manifest in (DENIED, ABSENT)
+    doubtful = cause in AUTHENTICATION and case.node_sources == "possible" and not case.offers
     if case.failing:
         said = case.refused - NOT_SAID - {"unknown"}
         if cause in said:
@@ -112,11 +131,10 @@ def _weight(cause: str, case: Case, view: View) -> str:
         far = max((_FAR.get(one, 0) for one in said), default=0)
         if not settled or far > _FAR.get(cause, 0):
             return ""  # the node knows better
-        explains = not said or far == _FAR.get(cause, 0) or "denied-or-missing" in said
-        return "error" if explains else "warning"
+        explains = not said or _family(cause) in map(_family, said) or "denied-or-missing" in said
+        return "error" if explains and not doubtful else "warning"
     if not case.untried:  # what runs goes on; another node could not pull it
         return "warning" if settled and (cause in MISSING or (case.offers and cause in WRONG)) else ""
-    doubtful = cause in AUTHENTICATION and case.node_sources == "possible" and not case.offers
     return "error" if settled and view.reach.vouched and not doubtful and not case.at_hand else "warning"
 
 
@@ -131,18 +149,21 @@ def _summary(cause: str, case: Case, view: View) -> str:
         if view.tags and view.tags.exists:
             return f"{registry} has {reference.repository}, but not with {version}{_meant(view.tags.nearest)}"
         return f"{registry} has no {reference.repository} with {version}: one of the two is wrong, or it was not pushed"
-    if cause == "expired-credentials" and asker and asker.expires:
-        return f"{registry} refuses the token in {who}, which expired at {asker.expires}"
+    if cause == "expired-credentials":
+        since = f"which expired at {asker.expires}" if asker and _is_over(asker, case) else "for it has expired"
+        return f"{registry} refuses the token in {who}, {since}"
     if cause == "bad-credentials":
         return f"{registry} refuses the credentials of {who}"
     if cause == "no-credentials":
+        if case.lookup.unread or case.list_is_unknown:
+            return f"{registry} asks for credentials, and whether any is offered could not be read"
         listed = ", ".join(dict.fromkeys(case.pull.secrets)) or "no pull secret"
         return f"{registry} asks for credentials and none is offered: the pod lists {listed}"
     if cause in ("forbidden", "denied-or-missing"):
-        what = "does not let" if cause == "forbidden" else "shows nothing to"
-        return f"{registry} {what} {who or 'anybody without credentials'} {'pull' if cause == 'forbidden' else 'of'} " + (
-            reference.repository
-        )
+        who = who or "anybody without credentials"
+        if cause == "forbidden":
+            return f"{registry} does not let {who} pull {reference.repository}"
+        return f"{registry} shows nothing of {reference.repository} to {who}"
     return f"{registry} could not be asked from this machine: {view.detail or CAUSES[cause].title}"
 
 
@@ -158,7 +179,8 @@ def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
         )
     if view.tags and view.tags.exists and not view.tags.nearest and cause == "image-not-found":
         more = "" if view.tags.complete else " or more"
-        lines.append(f"it has {view.tags.total}{more} other tags, none of them alike")
+        count = f"{view.tags.total}{more} other tags, none of them alike" if view.tags.total else "no tag at all"
+        lines.append(f"it has {count}")
     if case.untried and case.at_hand:
         lines.append(
             "all nodes that may run it list the image: they use their copy, unless their kubelet wants to see that this pod "
@@ -168,7 +190,7 @@ def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
         lines.append("nodes may reach it all the same: names, ways and trusted authorities can differ there")
         if cause == "tls-untrusted":
             lines.append("to have it trusted here: --registry-ca FILE")
-        if cause == "http-https-mismatch":
+        if cause == "http-https-mismatch" and view.reach.url.startswith("https:"):
             lines.append(f"to ask it in plain HTTP: --plain-http {case.reference.registry}")
     return tuple(lines)
 
@@ -202,15 +224,19 @@ def _other_repositories(case: Case) -> tuple[str, ...]:
     return nearest(case.reference.repository, there - {case.reference.repository})
 
 
-def _set_nearest(case: Case, view: View) -> tuple[str, ...]:
+def _fix(cause: str, case: Case, view: View, nodes: str) -> tuple[str, ...]:
     """A name goes into a command only where there is one guess: a person has to choose among several."""
     reference = case.reference
+    if cause in WRONG and view.asker:
+        return write_anew(view.asker.secret, case)
+    if cause not in MISSING:
+        return for_refusal(cause, case, nodes)
     if view.tags and len(view.tags.nearest) == 1:
         return set_image(case, f"{reference.name}:{view.tags.nearest[0]}")
-    others = _other_repositories(case) if view.cause == "repository-not-found" else ()
+    others = _other_repositories(case) if cause == "repository-not-found" else ()
     if len(others) == 1:
         return set_image(case, f"{reference.registry}/{others[0]}:{reference.tag or 'TAG'}")
-    return for_refusal(view.cause, case, "NODE")
+    return for_refusal(cause, case, nodes)
 
 
 # What else the registry tells

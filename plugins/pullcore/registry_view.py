@@ -24,16 +24,17 @@ class View:
     by: Optional[Attempt] = None  # whose credential got it
     tags: Optional[Tags] = None
     content: Optional[Content] = None
-
-    @property
-    def answer(self) -> Optional[Answer]:
-        """The answer that decides: the one that gives the manifest, or that the cause comes from."""
-        return self.given or next((answer for _, answer in self.attempts if answer.cause == self.cause), None)
+    answer: Optional[Answer] = None  # the one that decides: that gives the manifest, or that the cause comes from
 
     @property
     def detail(self) -> str:
         """Why it is not given, in one line."""
         return self.reach.detail if not self.reach.answers else self.answer.detail if self.answer else ""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the registry knows a credential that is offered: then nobody has to replace it."""
+        return any(answer.proven for _, answer in self.attempts)
 
     @property
     def asker(self) -> Optional[Attempt]:
@@ -60,13 +61,14 @@ def view(
         attempts.append((attempt, answer))
         if answer.state == PRESENT:
             content = registries.by_image.get(image)
-            return View(reach, tuple(attempts), PRESENT, "", answer, attempt, content=content)
+            return View(reach, tuple(attempts), PRESENT, "", answer, attempt, content=content, answer=answer)
     states = {answer.state for _, answer in attempts}
     cause = furthest(answer.cause for _, answer in attempts)
+    decisive = next((answer for _, answer in attempts if answer.cause == cause), None)
     manifest = next((state for state in (UNKNOWN, ABSENT, DENIED) if state in states), UNKNOWN)
     if (unsure or lookup.unread) and not (manifest == ABSENT and reach.signs_in == "none"):
         manifest = UNKNOWN
     tags = registries.by_name.get((reference.name, reference.tag))
     if manifest == ABSENT and tags and tags.exists is False:
         cause = "repository-not-found"
-    return View(reach, tuple(attempts), manifest, cause, tags=tags)
+    return View(reach, tuple(attempts), manifest, cause, tags=tags, answer=decisive)

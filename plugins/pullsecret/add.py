@@ -12,7 +12,6 @@ from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.keyring import DOCKERCONFIGJSON, look_up, read_secret
 from pullcore.kinds import KINDS
-from pullcore.ownership import keeper_of
 from pullcore.permissions import Action, demand
 from pullcore.pull import Object, Pull
 from pullcore.reference import InvalidReference, Reference, parse
@@ -59,6 +58,7 @@ def add(options: Add, session: Session) -> int:
         except CommandError as error:
             left = ", ".join(one.target.ref for one in steps[number:])
             raise CommandError(f"{error.text}; secret/{name} is written, not attached: {left}") from None
+    _say_unlisted(name, needed, steps, seen, session)
     _undo(name, there, steps, session)
     return 0
 
@@ -108,8 +108,7 @@ def _is_for(login: Login, reference: Reference) -> bool:
 
 
 def _warn(login: Login, name: str, there: Optional[Object], needed: Sequence[Needed], session: Session) -> None:
-    if there and (keeper := keeper_of(there)):
-        session.say(f"Warning: {keeper} keeps secret/{name}, and may write over it: change it there, too")
+    session.warn_of_keeper(there or {}, f"secret/{name}")
     facts = {one.name: one for one in session.store.pull_secrets(session.namespace)}
     mine = _secret(name, session.namespace, _content(login, there)[0])
     facts[name] = read_secret(mine, session.vault)
@@ -159,6 +158,17 @@ def _write(login: Login, name: str, there: Optional[Object], session: Session) -
                 raise
             there = session.get("Secret", name)  # somebody else wrote it meanwhile: theirs is kept, too
             _check_changeable(there, name)
+
+
+def _say_unlisted(
+    name: str, needed: Sequence[Needed], steps: Sequence[attaching.Step], seen: Evidence, session: Session
+) -> None:
+    """A secret that nothing lists is of no use: says so, with what waits for it."""
+    if steps or session.consumers(seen).get((session.namespace, name)):
+        return
+    waiting = dict.fromkeys(asker.ref for one in needed if one.waits for asker in one.pull.askers)
+    first = next(iter(waiting), "TYPE/NAME")
+    session.say(f"Note: nothing lists it yet: kubectl pullsecret attach {name} --for={first} -n {session.namespace}")
 
 
 def _undo(name: str, there: Optional[Object], steps: Sequence[attaching.Step], session: Session) -> None:

@@ -25,7 +25,9 @@ def copy(options: Copy, session: Session) -> int:
     if source.get("type") not in PULL_SECRET_TYPES:
         raise CommandError(f"secret/{shown} is of type {one_line(source.get('type'), 60)}: it is no pull secret")
     wanted = _namespaces(options, session)
-    return _check(source, wanted, session) if options.check else _copied(source, wanted, session)
+    if options.check:
+        return _check(source, wanted, session)
+    return _copied(source, wanted, session, everywhere=options.all_namespaces)
 
 
 def _namespaces(options: Copy, session: Session) -> list[str]:
@@ -37,8 +39,10 @@ def _namespaces(options: Copy, session: Session) -> list[str]:
     return [name for name in names if name not in (*options.excepted, session.namespace)]
 
 
-def _copied(source: Object, wanted: list[str], session: Session) -> int:
+def _copied(source: Object, wanted: list[str], session: Session, *, everywhere: bool) -> int:
     demand(session.cluster, [Action(verb, SECRET, name) for name in wanted for verb in ("get", "create", "update")])
+    if everywhere:
+        session.confirm(f"secret/{source['metadata']['name']} is copied to {len(wanted)} namespaces")
     refused = []
     for namespace in wanted:
         reason = _one(source, namespace, session)

@@ -26,6 +26,7 @@ def remove(options: Remove, session: Session) -> int:
     secret, shown = session.get("Secret", options.name), one_line(options.name, 100)
     if secret is None:
         raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    session.warn_of_keeper(secret, f"secret/{shown}")
     seen = session.everything()
     if options.server is not None:
         return _entry(secret, options.server, seen, session)

@@ -22,6 +22,7 @@ def rotate(options: Rotate, session: Session) -> int:
     key, entry = _entry(document, options)
     places = [source, *_copies(source, session)]
     demand(session.cluster, [Action("update", SECRET, one["metadata"]["namespace"], options.name) for one in places])
+    session.warn_of_keeper(source, f"secret/{options.name}")
     _tell_consumers(options.name, session)
     wanted: list[Reference] = [authfile.any_image(key)]
     login = obtain(options.login, wanted, session, username=str(entry.get("username") or ""), server=key)

@@ -17,6 +17,7 @@ from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS, Kind
+from pullcore.ownership import keeper_of
 from pullcore.pull import Object, Target
 from pullcore.store import ClusterStore
 from pullcore.version import VERSION
@@ -94,6 +95,12 @@ class Session:
         """One line that is no result: on standard error."""
         self.stderr.write(f"{line}\n")
         self.stderr.flush()
+
+    def warn_of_keeper(self, value: Object, name: str) -> None:
+        """Warns where something else puts an object back as it wants it."""
+        keeper = keeper_of(value)
+        if keeper:
+            self.say(f"Warning: {keeper} keeps {name}, and may write over it: change it there, too")
 
     @property
     def interactive(self) -> bool:

@@ -6,7 +6,8 @@ Each text fits a screen; what is parsed is the text with `HIDDEN` behind it, the
 from pullcore.usage import CONNECTION_OPTIONS, REGISTRY_OPTIONS
 
 HELP = """\
-Give registry credentials that work to what needs them: proven before they are written, attached without losing others.
+Give registry credentials that work to what needs them: proven before they are written, and
+attached without losing others.
 
 Usage:
   kubectl pullsecret COMMAND [options] [NAME...]
@@ -36,10 +37,10 @@ Exit status: 0 done, or nothing to do; 1 not done, or a credential that does not
 """
 
 _WRITING = """\
-      --dry-run=HOW              none, client (only show) or server (let the server try, keep nothing)
+      --dry-run=HOW              none, client (only show) or server (the server tries it)
   -o, --output=FORMAT            Show what was written: name, json or yaml (passwords hidden)
       --show-secrets             Show passwords in that, too
-      --field-manager=NAME       The name under which changes are recorded (if absent: kubectl-pullsecret)
+      --field-manager=NAME       Under which name changes are recorded (kubectl-pullsecret)
   -y, --yes                      Do not ask
 """
 _LOGIN = """\
@@ -48,24 +49,25 @@ _LOGIN = """\
       --docker-email=EMAIL       An e-mail address, which no registry needs
       --docker-password-stdin    Read the password from standard input
       --docker-password-file=FILE  Read the password from a file
-      --docker-password=PASSWORD  The password; others can see it here, and it stays in the shell's history
-      --from-docker-config       Take user and password from the Docker config, its helpers and store
+      --docker-password=PASSWORD  The password, for others to see, and in the shell's history
+      --from-docker-config       Take them from the Docker config, its helpers and store
       --docker-config=FILE       Another Docker config than the default
       --no-verify                Do not try them at the registry
 """
-_MORE = "\n'kubectl pullsecret options' lists the options that every command takes, such as -n and --context.\n"
+_MORE = "\n'kubectl pullsecret options' lists what every command takes, such as -n and --context.\n"
 
 ADD = (
     """\
 Create or update a pull secret: tried at its registry, one entry for each registry, others kept.
 
-Without NAME it is called as a failing pod names it, else regcred. What is missing is asked for on a terminal.
+Without NAME it is called as a failing pod names it, else regcred. What is missing is asked for on a
+terminal.
 
 Usage:
   kubectl pullsecret add [options] [NAME]
 
 Options:
-      --for=TYPE/NAME            Attach it to a domain, serviceaccount, deployment, ...; can be repeated
+      --for=TYPE/NAME            Attach it to a domain, serviceaccount, ...; can be repeated
 """
     + _LOGIN
     + _WRITING
@@ -76,7 +78,7 @@ _ATTACHING = (
     """\
 
 Options:
-      --for=TYPE/NAME            A domain, serviceaccount, deployment, statefulset, ...; can be repeated
+      --for=TYPE/NAME            A domain, serviceaccount, deployment, ...; can be repeated
 """
     + _WRITING
     + _MORE
@@ -85,7 +87,8 @@ ATTACH = (
     """\
 Add a pull secret to the list of what makes pods, at its end, and lose no other name.
 
-It says beforehand what follows: a Domain or workload restarts its pods, a service account reaches only new ones.
+It says beforehand what follows: a Domain or workload restarts its pods, a service account reaches
+only new ones.
 
 Usage:
   kubectl pullsecret attach [options] NAME
@@ -104,7 +107,8 @@ Usage:
 
 VERIFY = (
     """\
-Try every entry of pull secrets at its registry: can the kubelet read it, what needs it, does the registry accept it.
+Try every entry of pull secrets at its registry: can the kubelet read it, what needs it, does the
+registry accept it.
 
 Usage:
   kubectl pullsecret verify [options] [NAME...]
@@ -134,7 +138,8 @@ Options:
 )
 
 EXPLAIN = """\
-Say whether the kubelet offers a credential stored under a key for an image, why or why not, and what would match.
+Say whether the kubelet offers a credential stored under a key for an image, why or why not, and
+what would match.
 
 Nothing is asked of a cluster or a registry.
 
@@ -142,10 +147,10 @@ Usage:
   kubectl pullsecret explain [options]
 
 Examples:
-  kubectl pullsecret explain --key https://some.registry.com/v2 --image some.registry.com/owner/domain1:1.0
+  kubectl pullsecret explain --key https://some.registry.com/v2 --image some.registry.com/app:1.0
 
 Options:
-      --key=KEY                  The key in the secret, which is the --docker-server that it was made with
+      --key=KEY                  The key in the secret: the --docker-server it was made with
       --image=IMAGE              The image as a container names it
   -o, --output=FORMAT            json or yaml
 
