@@ -13,6 +13,7 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word for a
 _PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
 _SCHEME = re.compile(rf"({_TOKEN})(?=[ \t]|,|\Z)")
 _BLANKS = re.compile(r"[ \t,]*")
+_WORD = re.compile(_TOKEN)
 _TOKEN68 = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|\Z)")
 
 
@@ -53,7 +54,7 @@ def _of_header(header: str) -> list[Challenge]:
             found.append(Challenge(scheme[1].lower()))
             at = _end(_TOKEN68, header, scheme.end())
         else:
-            at += 1
+            at = max(_end(_WORD, header, at), at + 1)  # a whole word at once, or a long one takes long
         at = _end(_BLANKS, header, at)
     return found
 

@@ -117,7 +117,9 @@ class Credentials:
         """Somebody else's text with every credential in it, as it is or as it is sent, replaced by ***."""
         known = set(self._hidden)
         for label, (_, password) in list(self._pairs.items()):
-            known |= {password, quote(password, safe="", errors="surrogateescape"), self.basic(label)}
+            basic = self.basic(label)
+            known |= {password, password.strip(), " ".join(password.split()), basic, basic.rstrip("=")}
+            known.add(quote(password, safe="", errors="surrogateescape"))
         for secret in sorted(known, key=len, reverse=True):
             if len(secret) >= _SHORTEST_HIDDEN:
                 text = text.replace(secret, "***")

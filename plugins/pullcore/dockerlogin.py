@@ -49,7 +49,7 @@ def login_from(config: Path, key: str, environ: Mapping[str, str]) -> Login:
     helper = _helper_for(document, registry)
     if helper:
         return _from_helper(helper, FALLBACK_KEY if registry == DOCKER_HUB else registry, environ)
-    entry = find(document, key)
+    entry = find(document, key) or find(document, FALLBACK_KEY if registry == DOCKER_HUB else registry)
     shown = one_line(config, 200)
     if not isinstance(entry, dict):
         raise CommandError(f"{shown} has no login for {registry}: `docker login {registry}` makes one")

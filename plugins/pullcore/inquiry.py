@@ -3,7 +3,7 @@ offer, once, several side by side, within bounds of number and time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Optional
@@ -43,14 +43,16 @@ def inquire(evidence: Evidence, vault: Credentials, wire: Wire) -> Evidence:
     signs = SignIn(wire, vault)
     registries = {name: Registry(name, wire, signs) for name in sorted({one.reference.registry for one in questions})}
     access = wire.access
-    reached = {name: [one.reach] for name, one in registries.items()}
-    in_time = in_lanes(reached, each=1, total=AT_ONCE, seconds=access.total_timeout)
-    lanes: dict[str, list[partial[None]]] = {}
-    for question in questions:
-        registry = registries[question.reference.registry]
-        if registry.found.answers and registry.found.milliseconds is not None:
-            lanes.setdefault(registry.name, []).append(partial(_ask, question, registry, evidence))
-    in_time = in_lanes(lanes, each=AT_ONCE_EACH, total=AT_ONCE, seconds=wire.time_left()) and in_time
+
+    def of(registry: Registry) -> list[Callable[[], None]]:
+        """What to ask a registry, once it is there."""
+        if not registry.reach().answers:
+            return []
+        own = [question for question in questions if question.reference.registry == registry.name]
+        return [partial(_ask, question, registry, evidence) for question in own]
+
+    lanes = {name: [partial(of, registry)] for name, registry in registries.items()}
+    in_time = in_lanes(lanes, each=AT_ONCE_EACH, total=AT_ONCE, seconds=access.total_timeout) and wire.time_left() > 0
     late = () if in_time else (NotChecked("some registries", f"no whole answer within {access.total_timeout:g}s"),)
     answers = Answers(
         reaches=tuple(_told(one) for one in registries.values()),

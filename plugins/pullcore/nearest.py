@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 from collections.abc import Iterable
 
 MOST = 3
+_ALIKE = 0.6  # of 1: less is a wild guess
+_COMPARED, _LONGEST = 100, 64  # names that are compared to the end, and characters of them: a registry may have very many
 
 
 def nearest(wanted: str, there: Iterable[str]) -> tuple[str, ...]:
     """Up to three of `there`, the most alike first: other spellings, longer or shorter versions, typing errors. Of paths
     only what differs is compared."""
-    scored = [(score, name) for name in set(there) if (score := _likeness(wanted, name)) >= 0.6]
+    likely = heapq.nlargest(_COMPARED, ((_likeness(wanted, name, quick=True), name) for name in set(there)))
+    scored = [(score, name) for _, name in likely if (score := _likeness(wanted, name)) >= _ALIKE]
     return tuple(name for _, name in sorted(scored, key=lambda one: (-one[0], _version(one[1]), one[1]))[:MOST])
 
 
-def _likeness(wanted: str, name: str) -> float:
-    """From 0 to 1."""
+def _likeness(wanted: str, name: str, *, quick: bool = False) -> float:
+    """From 0 to 1; quick: at most too much."""
     ours, theirs = _plain(_apart(wanted, name)), _plain(_apart(name, wanted))
     if ours == theirs:
         return 1.0  # v1.0 and 1.0, or another case
@@ -26,8 +30,8 @@ def _likeness(wanted: str, name: str) -> float:
         rest = longer[len(shorter) :]
         if rest and not (rest[0].isdigit() and shorter[-1].isdigit()):  # 1.0 and 1.0.1; not 1.1 and 1.10
             return 0.95 - 0.01 * len(re.findall(r"\w+", rest)) - (0.02 if re.search("[a-z]", rest) else 0)
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    return matcher.ratio() if matcher.quick_ratio() >= 0.6 else 0.0
+    matcher = difflib.SequenceMatcher(None, ours[:_LONGEST], theirs[:_LONGEST], autojunk=False)
+    return matcher.quick_ratio() if quick else matcher.ratio()
 
 
 def _apart(path: str, other: str) -> str:

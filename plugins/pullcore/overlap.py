@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,48 +58,59 @@ def _settle(future: Future[R], call: Callable[[], R]) -> None:
         future.set_exception(error)
 
 
-def in_lanes(queues: Mapping[str, Sequence[Callable[[], object]]], *, each: int, total: int, seconds: float) -> bool:
-    """Runs the calls of several queues side by side, at most `each` of one queue and `total` in all; whether all were done
-    in time. One that is still on its way then goes on unattended. The first failure is raised."""
-    waiting = {name: deque(calls) for name, calls in queues.items() if calls}
+Job = Callable[[], Optional[Iterable["Job"]]]
+
+
+def in_lanes(queues: Mapping[str, Sequence[Job]], *, each: int, total: int, seconds: float) -> bool:
+    """Runs the jobs of several queues side by side, at most `each` of one queue and `total` in all; whether all were done in
+    time. A job may return more jobs for its queue. One that is still on its way at the end goes on unattended. The first
+    failure is raised."""
+    waiting = {name: deque(jobs) for name, jobs in queues.items() if jobs}
     busy = dict.fromkeys(waiting, 0)
     failures: list[BaseException] = []
     changed = threading.Condition()
     stopped = False
 
-    def take() -> tuple[str, Callable[[], object]] | None:
-        """The next call of the queue that has the fewest on their way; waits while all queues are busy."""
+    def under_way() -> bool:
+        return not failures and (bool(waiting) or any(busy.values()))
+
+    def take() -> Optional[tuple[str, Job]]:
+        """The next job of the queue that has the fewest on their way; waits while there may be one yet."""
         with changed:
-            while waiting and not stopped and not failures:
+            while under_way() and not stopped:
                 free = [name for name in waiting if busy[name] < each]
                 if not free:
                     changed.wait()
                     continue
                 name = min(free, key=busy.__getitem__)
-                call = waiting[name].popleft()
+                job = waiting[name].popleft()
                 if not waiting[name]:
                     del waiting[name]
                 busy[name] += 1
-                return name, call
+                return name, job
         return None
 
     def work() -> None:
-        while job := take():
+        while taken := take():
+            name, job = taken
+            more: Iterable[Job] = ()
             try:
-                job[1]()
+                more = job() or ()
             except BaseException as error:  # noqa: BLE001 - handed to the one who waits
                 failures.append(error)
             with changed:
-                busy[job[0]] -= 1
+                busy[name] -= 1
+                for one in more:
+                    waiting.setdefault(name, deque()).append(one)
                 changed.notify_all()
 
-    for _ in range(min(total, sum(map(len, waiting.values())))):
+    for _ in range(total if waiting else 0):
         threading.Thread(target=work, daemon=True).start()
     until = time.monotonic() + seconds
     with changed:
-        while (waiting or any(busy.values())) and not failures and (left := until - time.monotonic()) > 0:
+        while under_way() and (left := until - time.monotonic()) > 0:
             changed.wait(left)
-        done, stopped = not waiting and not any(busy.values()), True
+        done, stopped = not under_way(), True
         changed.notify_all()
     if failures:
         raise failures[0]

@@ -10,10 +10,11 @@ and as a password to token services (GET), never as a form.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 from urllib.parse import urljoin, urlsplit
@@ -39,7 +40,7 @@ from pullcore.errors import one_line
 from pullcore.nearest import nearest
 from pullcore.pull_errors import classify
 from pullcore.reference import DOCKER_HUB, Reference
-from pullcore.signin import Refused, SignIn, parsed, said
+from pullcore.signin import Refused, SignIn, parsed
 from pullcore.wire import Reply, Wire, WireError
 
 HUB = "registry-1.docker.io"
@@ -77,6 +78,7 @@ class Registry:
         self.signs = signs
         self.found = Reach(name, f"https://{host_of(name)}")
         self._challenge: Optional[Challenge] = None
+        self._base_is_open = True  # /v2/ lets anybody in, so that it proves no password
         self._lock = threading.Lock()
         self._failures = 0
         self._stopped: Optional[Refused] = None
@@ -130,16 +132,19 @@ class Registry:
         if reply.status != 401 or reply.redirected:
             return found
         challenges = parse(reply.challenges)
-        self._challenge = choose(challenges)
+        self._challenge, self._base_is_open = choose(challenges), False
         if self._challenge is None:
-            schemes = ", ".join(one_line(one.scheme, 30) for one in challenges[:3]) or "nothing that it names"
+            named = [one_line(self.wire.clean(one.scheme), 30) for one in challenges[:3]]
+            schemes = ", ".join(named) or "nothing that it names"
             detail = f"{netloc} wants one to sign in by {schemes}, which no container runtime does"
             return replace(found, signs_in=schemes, cause="registry-error", detail=detail)
         return replace(found, signs_in=self._challenge.scheme, token_service=self._token_service(self._challenge))
 
     def _token_service(self, challenge: Challenge) -> Optional[str]:
-        host = urlsplit(challenge.get("realm")).netloc.rpartition("@")[2] if challenge.scheme == "bearer" else ""
-        return one_line(host, 120) if host and host != urlsplit(self.url).netloc else None
+        """The host that it sends for tokens, if that is another one. What is no address is found out when it is asked."""
+        realm = re.match(r"https?://(?:[^/@]*@)?([^/?#]+)", challenge.get("realm")) if challenge.scheme == "bearer" else None
+        host = realm[1] if realm else ""
+        return one_line(self.wire.clean(host), 120) if host and host != urlsplit(self.url).netloc else None
 
     def sign_in(self, credential: str) -> bool:
         """Whether a credential is good; False where the registry asks for none, or only once something is asked for. To be
@@ -207,7 +212,9 @@ class Registry:
         return self._not_given(reference, credential, head, proven=proven)
 
     def _present(self, reference: Reference, credential: Optional[str], reply: Reply) -> Answer:
-        media_type = one_line(reply.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
+        media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in (*MANIFESTS, *INDEXES):
+            media_type = one_line(self.wire.clean(media_type), 100)
         if media_type.startswith("text/") or media_type == "application/xhtml+xml":
             host = urlsplit(reply.url).netloc
             raise Refused("registry-error", f"{host} answers with a page ({media_type}), not like a registry", None)
@@ -218,11 +225,13 @@ class Registry:
     def _not_given(self, reference: Reference, credential: Optional[str], head: _Head, *, proven: bool) -> Answer:
         reply = head.reply
         if reply.status in (403, 404):  # HEAD has no body
-            told = self._send("GET", _manifest_path(reference), head.authorization)
-            reply = told if told.status == reply.status else reply
-        code = said(reply).code or _challenged_error(head.reply)
+            with contextlib.suppress(WireError):  # what HEAD said stands all the same
+                told = self._send("GET", _manifest_path(reference), head.authorization)
+                reply = told if told.status == reply.status else reply
+        told_by = self.signs.said(reply)
+        code = told_by.shown or self._challenged_error(head.reply)
         if reply.status == 404:
-            cause = ABSENT_CODES.get(code or "", "image-not-found")
+            cause = ABSENT_CODES.get(told_by.code or "", "image-not-found")
             detail = f"{urlsplit(reply.url).netloc}: {self.signs.words(reply)}"
             return Answer(str(reference), credential, ABSENT, ACCEPTED, 404, code, cause, detail, proven=proven)
         error = self.signs.refusal(reply, self._usual(credential, reply, proven=proven))
@@ -230,10 +239,15 @@ class Registry:
         grants_none = f" (its token service grants no pull of {reference.repository})" if head.granted is False else ""
         return replace(answer, code=code, detail=answer.detail + grants_none, proven=proven)
 
+    def _challenged_error(self, reply: Reply) -> Optional[str]:
+        """`insufficient_scope`, `invalid_token`: RFC 6750 section 3.1."""
+        challenge = choose(parse(reply.challenges))
+        return one_line(self.wire.clean(challenge.get("error")), 60) or None if challenge else None
+
     def _usual(self, credential: Optional[str], reply: Reply, *, proven: bool) -> str:
         """The cause of a 401 or 403 whose words prove none. Who asks as nobody, and is asked for user and password, lacks
         just these; where tokens are used, a registry says the same of what is hidden and of what is not there."""
-        words = classify(said(reply).text).cause
+        words = classify(self.signs.said(reply).text).cause
         basic = self._challenge is None or self._challenge.scheme == "basic"
         if credential is None and ((basic and reply.status == 401) or words == "no-credentials"):
             return "no-credentials"
@@ -241,7 +255,7 @@ class Registry:
 
     def _head(self, reference: Reference, credential: Optional[str]) -> _Head:
         """The answer to HEAD, with whatever the registry asks for on the way. Raises Refused, WireError."""
-        path = _manifest_path(reference)
+        path, first = _manifest_path(reference), self._challenge
         authorization, granted = self._authorization(reference, credential)
         if authorization.startswith("Basic") and credential and self._challenge:
             reply = self.signs.using(self.url, self._challenge, credential, lambda: self._send("HEAD", path, authorization))
@@ -251,13 +265,20 @@ class Registry:
         challenge = choose(parse(reply.challenges)) if reply.status == 401 and not reply.redirected else None
         if challenge is None or (challenge.scheme == "basic" and (authorization or credential is None)):
             return head
-        first = self._challenge
         if first is None:  # asked for only here
-            self._challenge = challenge
+            with self._lock:
+                self._challenge = self._challenge or challenge
+                service = self._token_service(self._challenge)
+                self.found = replace(self.found, signs_in=self._challenge.scheme, token_service=service)
             return self._head(reference, credential)
         if authorization and challenge.get("realm") == first.get("realm") and not self._scopes(reference, challenge)[1:]:
             return head
-        # It asks for more than it did at first: once more, with that.
+        # It asks for more than it did at first, perhaps elsewhere: once more, with that.
+        service = self._token_service(challenge)
+        if service and service not in (self.found.token_service or ""):
+            with self._lock:
+                services = ", ".join(filter(None, (self.found.token_service, service)))
+                self.found = replace(self.found, token_service=services)
         token = self.signs.token(challenge, self._scopes(reference, challenge), reference.repository, credential)
         authorization = f"Bearer {token.value}"
         return _Head(self._send("HEAD", path, authorization), authorization, token.granted)
@@ -267,12 +288,19 @@ class Registry:
         challenge = self._challenge
         if challenge is None:
             return "", None
-        if credential and not (challenge.scheme == "basic" and self.found.signs_in == "none"):  # /v2/ lets anybody in
+        if credential and not (challenge.scheme == "basic" and self._base_is_open):
             self.signs.prove(self.url, challenge, credential)
         if challenge.scheme == "basic":
             return (f"Basic {self.signs.vault.basic(credential)}" if credential else ""), None
         token = self.signs.token(challenge, self._scopes(reference), reference.repository, credential)
         return f"Bearer {token.value}", token.granted
+
+    def _as_before(self, reference: Reference, credential: Optional[str]) -> str:
+        """The header that goes with an answer; nobody's, where the credential was refused and did no harm."""
+        try:
+            return self._authorization(reference, credential)[0]
+        except Refused:
+            return ""
 
     @staticmethod
     def _scopes(reference: Reference, challenge: Optional[Challenge] = None) -> list[str]:
@@ -310,46 +338,52 @@ class Registry:
             if path is None or time.monotonic() > until:
                 break
             try:
-                reply = self._send("GET", path, self._authorization(reference, credential)[0], PAGE_SIZE)
-            except (Refused, WireError):
+                reply = self._send("GET", path, self._as_before(reference, credential), PAGE_SIZE)
+            except WireError:
                 break
-            if reply.status == 404 and not found.exists and said(reply).code == "NAME_UNKNOWN":
+            if reply.status == 404 and not found.exists and self.signs.said(reply).code == "NAME_UNKNOWN":
                 return replace(found, exists=False, complete=True)
             document = parsed(reply) if reply.status == 200 and not reply.redirected else {}
             if "tags" not in document:
                 break
             names = document["tags"] if isinstance(document["tags"], list) else []  # null: all were deleted
-            there.update(name for name in names if isinstance(name, str) and TAG.fullmatch(name))
+            there.update(name for name in names if isinstance(name, str) and self._is_tag(name))
             path = _next_page(reply, f"{self.url}{path}", own)
             found = replace(found, exists=True, total=len(there), complete=path is None)
         return replace(found, nearest=nearest(reference.tag, there) if reference.tag else ())
 
+    def _is_tag(self, name: str) -> bool:
+        return bool(TAG.fullmatch(name)) and self.wire.clean(name) == name
+
     def content(self, reference: Reference, credential: Optional[str]) -> Optional[Content]:
         """The platforms of a manifest that is there; None where that can't be found out."""
         try:
-            authorization = self._authorization(reference, credential)[0]
+            authorization = self._as_before(reference, credential)
             manifest = parsed(self._send("GET", _manifest_path(reference), authorization, MANIFEST_SIZE))
             if isinstance(manifest.get("manifests"), list):
                 listed = (one.get("platform") for one in manifest["manifests"] if isinstance(one, dict))
-                return Content(str(reference), _platforms(listed), index=True)
+                return Content(str(reference), self._platforms(listed), index=True)
             config = manifest.get("config")
             digest = config.get("digest") if isinstance(config, dict) else None
             if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
                 return None
             blob = self._send("GET", f"/v2/{reference.repository}/blobs/{digest}", authorization, MANIFEST_SIZE)
-            return Content(str(reference), _platforms([parsed(blob)]), index=False) if blob.status == 200 else None
+            return Content(str(reference), self._platforms([parsed(blob)]), index=False) if blob.status == 200 else None
         except (Refused, WireError):
             return None
+
+    def _platforms(self, found: Iterable[Any]) -> tuple[str, ...]:
+        """`linux/amd64` of each; attestations and other entries that are for no platform are left out."""
+        platforms = []
+        for one in found:
+            system, machine = (one.get("os"), one.get("architecture")) if isinstance(one, dict) else (None, None)
+            if isinstance(system, str) and isinstance(machine, str) and "unknown" not in (system, machine):
+                platforms.append(one_line(self.wire.clean(f"{system}/{machine}"), 60))
+        return tuple(dict.fromkeys(platforms))[:30]
 
 
 def _manifest_path(reference: Reference) -> str:
     return f"/v2/{reference.repository}/manifests/{reference.digest or reference.tag}"
-
-
-def _challenged_error(reply: Reply) -> Optional[str]:
-    """`insufficient_scope`, `invalid_token`: RFC 6750 section 3.1."""
-    challenge = choose(parse(reply.challenges))
-    return one_line(challenge.get("error"), 60) or None if challenge else None
 
 
 def _count(header: Optional[str]) -> tuple[Optional[int], Optional[int]]:
@@ -363,17 +397,10 @@ def _next_page(reply: Reply, url: str, path: str) -> Optional[str]:
     match = re.search(r'<([!-~]{1,2000})>\s*;\s*rel="?next"?', reply.headers.get("link", ""))
     if not match:
         return None
-    here, there = urlsplit(url), urlsplit(urljoin(url, match[1]))
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, match[1]))
+    except ValueError:
+        return None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc) or there.path != path:
         return None
     return f"{there.path}?{there.query}"
-
-
-def _platforms(found: Any) -> tuple[str, ...]:
-    """`linux/amd64` of each; attestations and other entries that are for no platform are left out."""
-    platforms = []
-    for one in found:
-        system, machine = (one.get("os"), one.get("architecture")) if isinstance(one, dict) else (None, None)
-        if isinstance(system, str) and isinstance(machine, str) and "unknown" not in (system, machine):
-            platforms.append(one_line(f"{system}/{machine}", 60))
-    return tuple(dict.fromkeys(platforms))[:30]

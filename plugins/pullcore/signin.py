@@ -50,23 +50,26 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Said:
-    """The first error in a registry's answer (distribution spec, "Error Codes"): its code and words."""
+    """The first error in a registry's answer (distribution spec, "Error Codes"): its code and words; `shown` is the code
+    without credentials."""
 
     code: Optional[str]
+    shown: Optional[str]
     message: str
 
     @property
     def text(self) -> str:
-        code = (self.code or "").lower().replace("_", " ")
+        code = (self.shown or "").lower().replace("_", " ")
         return self.message if self.message.lower().startswith(code) else ": ".join(filter(None, (code, self.message)))
 
 
 @dataclass
 class _Account:
-    """One credential at one place. good: None until it is proven; then refusal says why it is not."""
+    """One credential at one place. good: None until it is known; then refusal says why it is not."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     good: Optional[bool] = None
+    used: bool = False  # it got something: a token for nothing proves nothing where anybody is given one
     tried: bool = False  # signing in without anything else was tried
     refusal: Optional[Refused] = None
 
@@ -94,6 +97,7 @@ class SignIn:
     def __init__(self, wire: Wire, vault: Credentials) -> None:
         self.wire = wire
         self.vault = vault
+        wire.clean = vault.without
         self._lock = threading.Lock()
         self._accounts: dict[tuple[str, str], _Account] = {}
         self._slots: dict[tuple[str, str, str, Optional[str]], _Slot] = {}
@@ -109,6 +113,7 @@ class SignIn:
                 return
             account.tried = True
             self._learn(account, lambda: self._sign_in(url, challenge, credential))
+            account.used = bool(account.good) and challenge.scheme == "basic"
 
     def is_proven(self, url: str, challenge: Challenge, credential: Optional[str]) -> bool:
         return credential is not None and bool(self._account(url, challenge, credential).good)
@@ -119,19 +124,15 @@ class SignIn:
         with account.lock:
             if account.refusal:
                 raise account.refusal
-            if not account.good:
+            if not account.used:
                 reply = send()
-                if reply.status == 401:
-                    account.refusal = Refused(
-                        "bad-credentials",
-                        f"{urlsplit(reply.url).netloc}: {self.words(reply)}",
-                        401,
-                        said(reply).code,
-                        final=True,
-                    )
+                if reply.status == 401 and not reply.redirected:
+                    detail = f"{urlsplit(reply.url).netloc}: {self.words(reply)}"
+                    account.refusal = Refused("bad-credentials", detail, 401, self.said(reply).shown, final=True)
                     account.good = False
                     raise account.refusal
-                account.good = True if reply.status < 500 and reply.status != 429 else None
+                if reply.status < 500 and reply.status != 429:
+                    account.good = account.used = True
                 return reply
         return send()
 
@@ -216,30 +217,34 @@ class SignIn:
 
     # Words
 
+    def said(self, reply: Reply) -> Said:
+        """The registry's own error, without credentials."""
+        return _said(reply, self.vault.without)
+
     def words(self, reply: Reply) -> str:
         """`401 Unauthorized: authentication required`, one line without credentials."""
-        told = self.vault.without(said(reply).text)
+        told = self.said(reply).text
         status = f"{reply.status} {reply.reason}".strip()
         return one_line(f"{status}: {told}" if told else status, 300)
 
     def refusal(self, reply: Reply, usual: str, who: str = "", *, final: bool = False) -> Refused:
         """Why an answer is no good: what its words prove, else what is usual for it. who: stands before the host's name."""
-        code = said(reply).code
+        code = self.said(reply).shown
         detail = f"{who}{urlsplit(reply.url).netloc}: {self.words(reply)}"
         if reply.status == 429:
-            after = one_line(reply.headers.get("retry-after", ""), 40)
+            after = one_line(self.vault.without(reply.headers.get("retry-after", "")), 40)
             more = f", try again after {after}{'s' if after.isdigit() else ''}" if after else ""
             return Refused("rate-limited", detail + more, 429, code)
         if reply.status == 407:
             return Refused("proxy", f"the proxy on the way to {detail}", 407)
         if reply.status not in (401, 403, 404):
             return Refused("registry-error", detail, reply.status, code)
-        cause = classify(said(reply).text).cause
+        cause = classify(self.said(reply).text).cause
         return Refused(cause if cause in SPEAKS_FOR_ITSELF else usual, detail, reply.status, code, final=final)
 
 
-def said(reply: Reply) -> Said:
-    """The registry's own error in an answer; token services and gateways word theirs in several ways."""
+def _said(reply: Reply, clean: Callable[[str], str]) -> Said:
+    """The error in an answer; token services and gateways word theirs in several ways."""
     document = parsed(reply)
     errors = document.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else document
@@ -247,7 +252,9 @@ def said(reply: Reply) -> Said:
     if not isinstance(message, str):
         error = document.get("error")
         message = error if isinstance(error, str) else ""
-    return Said(one_line(code, 60) if isinstance(code, str) and code else None, one_line(message, 200))
+    if not isinstance(code, str) or not code:
+        return Said(None, None, one_line(clean(message), 200))
+    return Said(code, one_line(clean(code), 60), one_line(clean(message), 200))
 
 
 def parsed(reply: Reply) -> dict[str, Any]:
@@ -270,8 +277,12 @@ def _is_deeper(value: Any, depth: int) -> bool:
 
 
 def _checked_realm(realm: str) -> str:
-    parts = urlsplit(realm)
-    if parts.scheme not in ("http", "https") or not parts.netloc or not re.fullmatch(r"[!-~]{1,2000}", realm):
+    try:
+        parts = urlsplit(realm)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no address, or no port
+        fits = False
+    if not fits or not re.fullmatch(r"[!-~]{1,2000}", realm):
         raise Refused(
             "registry-error", f"the registry names no token service that can be asked, but {one_line(realm, 80)!r}"
         )

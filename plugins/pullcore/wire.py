@@ -62,6 +62,8 @@ def read_authority(name: str) -> str:
     """The certificates in a file. Raises CommandError for a file that can't be read or holds none."""
     try:
         text = Path(name).read_bytes().decode("latin-1")
+        if "-----BEGIN" not in text:
+            raise ValueError
         verifying_context(text)
     except (ssl.SSLError, ValueError):
         raise CommandError(f"--registry-ca: {one_line(name, 200)} holds no certificate in PEM") from None
@@ -96,6 +98,7 @@ class Wire:
         environ: Mapping[str, str],
         log: Optional[Callable[[str], None]] = None,
     ) -> None:
+        self.clean: Callable[[str], str] = lambda text: text  # what cuts credentials out of what others say
         self.access = access
         self.sent = 0
         self.until = time.monotonic() + access.total_timeout
@@ -145,8 +148,10 @@ class Wire:
                 reply = self._exchange(method, url, {**headers, **({} if hop else own)}, limit, guard, again)
                 if reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
                     return replace(reply, redirected=hop > 0)
-                url = _followed(url, place)
-            raise WireError("registry-error", f"more than {REDIRECTS} redirects, the last one to {urlsplit(url).netloc}")
+                url = _followed(url, place, self.clean(place))
+            raise WireError(
+                "registry-error", f"more than {REDIRECTS} redirects, the last one to {self.clean(urlsplit(url).netloc)}"
+            )
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard, again: bool) -> Reply:
         host = urlsplit(url).netloc
@@ -178,19 +183,23 @@ class Wire:
             retries=False, redirect=False, preload_content=False, decode_content=False,
         )  # fmt: skip
         took = int((time.monotonic() - began) * 1000)
+        if _is_cut_off(response):
+            response.close()
+            raise ProtocolError("half a header", ConnectionResetError())
         try:
             body = _read(response, limit)
         finally:
             response.close()  # one that was read to its end is back in the pool already
         values = {name.lower(): value for name, value in response.headers.items()}
         challenges = tuple(response.headers.getlist("WWW-Authenticate"))
-        reason = response.reason or ""
+        reason = self.clean(response.reason or "")
         return Reply(response.status, reason, values, challenges, body[:limit], url, False, took, len(body) <= limit)
 
     def _tell(self, method: str, url: str, what: str, began: float) -> None:
         if self._log:
             took = (time.monotonic() - began) * 1000
-            self._log(f"{method} {one_line(url.partition('?')[0], 300)} {what} in {took:.0f} milliseconds")
+            shown = one_line(self.clean(url.partition("?")[0]), 300)
+            self._log(f"{method} {shown} {what} in {took:.0f} milliseconds")
 
     # Connections
 
@@ -324,15 +333,26 @@ class Guard:
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _followed(url: str, place: str) -> str:
-    """Where a redirect leads. Raises WireError for places that nobody should be sent to."""
-    target = urljoin(url, place)
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[!-~]{1,4000}", target) or "@" in parts.netloc:
-        raise WireError("registry-error", f"{urlsplit(url).netloc} redirects to {one_line(place, 100)}")
+def _followed(url: str, place: str, shown: str) -> str:
+    """Where a redirect leads; shown: the place as it may be repeated. Raises WireError for places that nobody should be sent
+    to."""
+    try:
+        target = urljoin(url, place)
+        parts = urlsplit(target)
+        fits = parts.scheme in ("http", "https") and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # no address, or no port
+        fits = False
+    if not fits or not re.fullmatch(r"[!-~]{1,4000}", target):
+        raise WireError("registry-error", f"{urlsplit(url).netloc} redirects to {one_line(shown, 100)}")
     if parts.scheme == "http" and urlsplit(url).scheme == "https":
         raise WireError("registry-error", f"{urlsplit(url).netloc} redirects from HTTPS to plain HTTP, at {parts.netloc}")
     return target
+
+
+def _is_cut_off(response: Any) -> bool:
+    """Whether the headers end in the middle of one: http.client takes that for their end."""
+    message = getattr(getattr(response, "_original_response", None), "msg", None)
+    return message is not None and bool(message.defects)
 
 
 def _read(response: Any, limit: int) -> bytes:

@@ -6,7 +6,8 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from http.client import BadStatusLine, HTTPException
+from http.client import BadStatusLine, HTTPException, RemoteDisconnected
+from http.client import IncompleteRead as HalfRead
 from typing import Any, Optional, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -60,7 +61,7 @@ def failure(error: BaseException, url: str, proxy: Optional[str], guard: Watch) 
     if parts.scheme == "https" and (found := _tls_failure(chain, parts.netloc, guard, direct=not proxy)):
         return found
     line = chain.first(BadStatusLine)
-    if parts.scheme == "http" and line:
+    if parts.scheme == "http" and line and not isinstance(line, RemoteDisconnected):
         if str(line.args[0])[:1] == "\x15":
             return WireError("http-https-mismatch", f"{parts.netloc} speaks TLS, and was asked without")
         return WireError("registry-error", f"{parts.netloc} does not speak HTTP")
@@ -102,8 +103,8 @@ def _network_failure(chain: _Chain, netloc: str, host: str, seconds: float) -> W
     if chain.first(ConnectTimeoutError) or chain.first(TimeoutError):
         return WireError("timeout", f"no connection to {netloc} within {seconds:g}s")
     if chain.first(ProtocolError) or chain.first(HTTPException):
-        closed = chain.first(ConnectionError) or chain.first(IncompleteRead) or chain.first(InvalidChunkLength)
-        if closed or "without response" in str(chain.links[0]):
+        half = chain.first(IncompleteRead) or chain.first(InvalidChunkLength) or chain.first(HalfRead)
+        if half or chain.first(ConnectionError) or "without response" in str(chain.links[0]):
             return WireError("connection", f"{netloc} closed the connection before its answer was whole")
         return WireError("registry-error", f"{netloc} does not answer as HTTP has it: {chain.said}")
     return WireError("connection", f"{netloc}: {chain.said}")
