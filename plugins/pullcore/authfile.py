@@ -146,6 +146,15 @@ def _dead_twin(other: str, key: str) -> bool:
     return verdict.meant and not verdict.matches and _same(plainly(other), key)
 
 
+def user_of(entry: Mapping[str, Any]) -> str:
+    """The user name of an entry, which may have it in `auth` only."""
+    try:
+        decoded = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode()
+    except ValueError:
+        decoded = ""
+    return str(entry.get("username") or "") or decoded.partition(":")[0]
+
+
 def encoded(document: Object) -> dict[str, str]:
     """The `data` of a secret with this content."""
     return {DATA_KEY: base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()}

@@ -61,7 +61,7 @@ class Changes:
         seen = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen}
         self._sent("DELETE", self._path(kind, value), body, value)
-        self._said(f"{kind.name.lower()} {json.dumps(metadata['name'])} deleted", kind.ref(metadata["name"]))
+        self._tell(kind, value, "deleted", line=f"{kind.name.lower()} {json.dumps(metadata['name'])} deleted")
 
     def unchanged(self, kind: Kind, value: Object) -> None:
         """Says that there was nothing to do."""
@@ -82,7 +82,7 @@ class Changes:
         query |= {"dryRun": "All"} if self.manner.dry_run == "server" else {}
         return self.cluster.request(method, path, query, body, content_type)
 
-    def _tell(self, kind: Kind, value: Object, what: str, *, changed: bool = True) -> None:
+    def _tell(self, kind: Kind, value: Object, what: str, *, line: str = "", changed: bool = True) -> None:
         name = value["metadata"]["name"]
         output = self.manner.output
         if output in ("json", "yaml"):
@@ -90,14 +90,9 @@ class Changes:
         elif output == "name":
             self._write(f"{kind.ref(name)}\n")
         else:
-            self._write(f"{visible(kind.ref(name))} {what}{NOT_TRIED[self.manner.dry_run]}\n")
+            self._write(f"{visible(line or f'{kind.ref(name)} {what}')}{NOT_TRIED[self.manner.dry_run]}\n")
         if changed and self.manner.dry_run == "none":
             self.done.append(f"{kind.ref(name)} {what}")
-
-    def _said(self, line: str, name: str) -> None:
-        self._write(f"{name}\n" if self.manner.output == "name" else f"{visible(line)}{NOT_TRIED[self.manner.dry_run]}\n")
-        if self.manner.dry_run == "none":
-            self.done.append(line)
 
     def _document(self, kind: Kind, value: Object) -> str:
         shown = {"apiVersion": kind.group_version(), "kind": kind.name, **value}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pullcore import authfile
-from pullcore.cluster import Conflict
+from pullcore.apierrors import ApiError, Conflict
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.keyring import DOCKERCONFIGJSON, look_up, read_secret
 from pullcore.kinds import KINDS
 from pullcore.permissions import Action, demand
-from pullcore.pull import Object, Pull
+from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.workload import pulls, waits_for_image
 
@@ -44,22 +44,23 @@ def add(options: Add, session: Session) -> int:
     name = options.name or _name(needed, seen)
     there = session.get("Secret", name)
     _check_changeable(there, name)
-    steps = attaching.attach_steps(targets, name, seen)
+    steps = attaching.attach_steps(targets, name, seen, session.scope)
     verb = Action("update" if there else "create", SECRET, session.namespace, name if there else "")
     demand(session.cluster, [verb, *attaching.actions(steps)])
     login = obtain(options.login, [one.reference for one in needed], session)
     _prove(login, options, needed, name, session)
     _warn(login, name, there, needed, session)
     attaching.announce(steps, session)
-    _write(login, name, there, session)
-    for number, step in enumerate(steps):
-        try:
-            attaching.attach(step, session)
-        except CommandError as error:
-            left = ", ".join(one.target.ref for one in steps[number:])
-            raise CommandError(f"{error.text}; secret/{name} is written, not attached: {left}") from None
-    _say_unlisted(name, needed, steps, seen, session)
-    _undo(name, there, steps, session)
+    created = _write(login, name, there, session)
+    done: Sequence[Target] = ()
+    try:
+        done = attaching.carry_out(steps, attaching.attach, session)
+        _say_unlisted(name, needed, steps, seen, session)
+    except attaching.HalfWay as error:
+        done = error.done
+        raise
+    finally:
+        _undo(name, done, session, created=created)
     return 0
 
 
@@ -109,7 +110,10 @@ def _is_for(login: Login, reference: Reference) -> bool:
 
 def _warn(login: Login, name: str, there: Optional[Object], needed: Sequence[Needed], session: Session) -> None:
     session.warn_of_keeper(there or {}, f"secret/{name}")
-    facts = {one.name: one for one in session.store.pull_secrets(session.namespace)}
+    try:
+        facts = {one.name: one for one in session.store.pull_secrets(session.namespace)}
+    except ApiError:  # who may not list secrets can add one all the same
+        facts = {}
     mine = _secret(name, session.namespace, _content(login, there)[0])
     facts[name] = read_secret(mine, session.vault)
     told = set()
@@ -138,7 +142,8 @@ def _secret(name: str, namespace: str, content: Object) -> Object:
     }
 
 
-def _write(login: Login, name: str, there: Optional[Object], session: Session) -> None:
+def _write(login: Login, name: str, there: Optional[Object], session: Session) -> bool:
+    """Creates or updates the secret; whether it was created."""
     for attempt in range(TRIES):
         content, gone = _content(login, there)
         try:
@@ -152,12 +157,13 @@ def _write(login: Login, name: str, there: Optional[Object], session: Session) -
                     session.say(f"Note: the old password for {login.server.registry} is not kept")
             for key in gone:
                 session.say(f'Note: the entry "{one_line(key, 100)}" is taken out: it was for {login.server.registry}, too')
-            return
+            return there is None
         except Conflict:
             if attempt == TRIES - 1:
                 raise
             there = session.get("Secret", name)  # somebody else wrote it meanwhile: theirs is kept, too
             _check_changeable(there, name)
+    raise AssertionError("the last try returns or raises")
 
 
 def _say_unlisted(
@@ -168,16 +174,15 @@ def _say_unlisted(
         return
     waiting = dict.fromkeys(asker.ref for one in needed if one.waits for asker in one.pull.askers)
     first = next(iter(waiting), "TYPE/NAME")
-    session.say(f"Note: nothing lists it yet: kubectl pullsecret attach {name} --for={first} -n {session.namespace}")
+    session.say(f"Note: nothing lists it yet: kubectl pullsecret attach {name} --for={first} {session.scope}")
 
 
-def _undo(name: str, there: Optional[Object], steps: Sequence[attaching.Step], session: Session) -> None:
+def _undo(name: str, done: Sequence[Target], session: Session, *, created: bool) -> None:
     """What takes it all back, for pasting."""
     if session.common.manner.dry_run != "none":
         return
-    changed = [step.target for step in steps if step.follows]
-    words = [f"--for {target.ref}" for target in changed]
-    if words:
-        session.say(f"To undo: kubectl pullsecret detach {name} {' '.join(words)} -n {session.namespace}")
-    if there is None:
-        session.say(f"{'         ' if words else 'To undo: '}kubectl delete secret {name} -n {session.namespace}")
+    words = " ".join(f"--for {target.ref}" for target in done)
+    lines = [f"kubectl pullsecret detach {name} {words} {session.scope}"] if words else []
+    lines += [f"kubectl delete secret {name} {session.scope}"] if created else []
+    for number, line in enumerate(lines):
+        session.say(f"{'         ' if number else 'To undo: '}{line}")

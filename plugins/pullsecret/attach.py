@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pullcore.errors import CommandError, one_line
 from pullcore.permissions import demand
+from pullcore.pull import Target
 from pullcore.store import PULL_SECRET_TYPES
 
 from pullsecret import attaching
@@ -18,14 +19,14 @@ def attach(options: Attach, session: Session) -> int:
     """Adds the secret to every list; 0. Raises CommandError."""
     _check_there(options.name, session)
     seen = session.everything()
-    steps = attaching.attach_steps(attaching.resolve(options.targets, session), options.name, seen)
+    steps = attaching.attach_steps(attaching.resolve(options.targets, session), options.name, seen, session.scope)
     return _changed(steps, attaching.attach, "detach", options.name, session)
 
 
 def detach(options: Attach, session: Session) -> int:
     """Takes the secret out of every list; 0. Raises CommandError."""
     seen = session.everything()
-    steps = attaching.detach_steps(attaching.resolve(options.targets, session), options.name, seen)
+    steps = attaching.detach_steps(attaching.resolve(options.targets, session), options.name, seen, session.scope)
     return _changed(steps, attaching.detach, "attach", options.name, session)
 
 
@@ -42,26 +43,28 @@ def _check_there(name: str, session: Session) -> None:
 
 def _what_helps(name: str, session: Session) -> str:
     """The command that brings a missing secret into the namespace."""
+    shown = one_line(name, 100)
     try:
         elsewhere = session.store.namespaces_with_secret(name)
     except CommandError:
         elsewhere = []
     if elsewhere:
         source, here = elsewhere[0], session.namespace
-        return f"; it is in {source}: kubectl pullsecret copy {name} --to-namespace {here} -n {source}"
-    return f": kubectl pullsecret add {name} -n {session.namespace} makes it"
+        return f"; it is in {source}: kubectl pullsecret copy {shown} --to-namespace {here} {session.scope_of(source)}"
+    return f": kubectl pullsecret add {shown} {session.scope} makes it"
 
 
 def _changed(steps: Sequence[Step], change: Callable[[Step, Session], None], back: str, name: str, session: Session) -> int:
-    demand(session.cluster, attaching.actions([step for step in steps if step.follows]))
+    demand(session.cluster, attaching.actions(steps))
     attaching.announce(steps, session)
-    for number, step in enumerate(steps):
-        try:
-            change(step, session)
-        except CommandError as error:
-            left = ", ".join(one.target.ref for one in steps[number:])
-            raise CommandError(f"{error.text}; not changed: {left}") from None
-    undone = [f"--for {step.target.ref}" for step in steps if step.follows]
-    if undone and session.common.manner.dry_run == "none":
-        session.say(f"To undo: kubectl pullsecret {back} {name} {' '.join(undone)} -n {session.namespace}")
+    done: Sequence[Target] = ()
+    try:
+        done = attaching.carry_out(steps, change, session)
+    except attaching.HalfWay as error:
+        done = error.done
+        raise
+    finally:
+        words = " ".join(f"--for {target.ref}" for target in done)
+        if words and session.common.manner.dry_run == "none":
+            session.say(f"To undo: kubectl pullsecret {back} {name} {words} {session.scope}")
     return 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pullcore import attachment
-from pullcore.apierrors import ApiError
+from pullcore.apierrors import ApiError, Forbidden
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS, TARGETS, kind_called
@@ -63,9 +63,15 @@ def _resolved(word: str, session: Session) -> Object:
         if value is None:
             raise CommandError(f'{kind.plural} "{one_line(name, 100)}" not found in namespace {session.namespace}')
         return {**value, "kind": kind.name}
-    kinds = [kind.name for kind in (*TARGETS, KINDS["ServiceAccount"])]
-    values = overlapped(lambda kind: (kind, session.get(kind, name)), kinds)
-    there = [{**value, "kind": kind} for kind, value in values if value]
+
+    def look(kind: str) -> Optional[Object]:
+        try:
+            value = session.get(kind, name)
+        except Forbidden:  # roles do not cover every kind
+            return None
+        return value and {**value, "kind": kind}
+
+    there = [value for value in overlapped(look, [kind.name for kind in (*TARGETS, KINDS["ServiceAccount"])]) if value]
     if len(there) != 1:
         several = ", ".join(target_of(value).ref for value in there)
         reason = f"fits {several}: write which" if there else f"is the name of nothing in namespace {session.namespace}"
@@ -73,53 +79,62 @@ def _resolved(word: str, session: Session) -> Object:
     return there[0]
 
 
-def attach_steps(values: Sequence[Object], name: str, seen: Evidence) -> list[Step]:
-    """What attaching a secret to these objects changes."""
-    return [_attach_step(value, name, seen) for value in values]
+def attach_steps(values: Sequence[Object], name: str, seen: Evidence, scope: str) -> list[Step]:
+    """What attaching a secret to these objects changes; scope: what makes a printed command act there."""
+    return [_attach_step(value, name, seen, scope) for value in values]
 
 
-def _attach_step(value: Object, name: str, seen: Evidence) -> Step:
+def _attach_step(value: Object, name: str, seen: Evidence, scope: str) -> Step:
     there = attachment.names_in(value)
     names: tuple[str, ...] = (name,)
     more: tuple[str, ...] = ()
-    if not there and value["kind"] != "ServiceAccount" and (inherited := _inherited(value, seen)):
+    if not there and value["kind"] != "ServiceAccount":
+        inherited, unread = _inherited(value, seen)
         # A first list of its own switches the account's off: those names go into it, too.
         names = (*inherited, *(one for one in (name,) if one not in inherited))
-        more = (f"its own list switches its service account's off, so it gets {', '.join(inherited)} from there, too",)
+        if inherited:
+            more = (f"its own list switches its service account's off, so it gets {', '.join(inherited)} from there, too",)
+        if unread:
+            more = (
+                *more,
+                f"service account {', '.join(unread)} could not be read: what it lists is switched off by this list",
+            )
     if name in there:
         return Step(value, names, (), False)
-    follows, disruptive = _follows(value, seen)
+    follows, disruptive = _follows(value, seen, scope)
     return Step(value, names, (*follows, *more), disruptive)
 
 
-def _inherited(value: Object, seen: Evidence) -> tuple[str, ...]:
+def _inherited(value: Object, seen: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names that the service accounts of an object's pods list, and the accounts that could not be read."""
     namespace = value["metadata"].get("namespace", "")
     accounts = dict.fromkeys(ask.service_account for ask in asks_of(prune_object(value)))
     listed = (secret_names(seen.service_accounts.get((namespace, account)) or {}) for account in accounts)
-    return tuple(dict.fromkeys(name for names in listed for name in names))
+    unread = tuple(account for account in accounts if (namespace, account) not in seen.service_accounts)
+    return tuple(dict.fromkeys(name for names in listed for name in names)), unread
 
 
-def detach_steps(values: Sequence[Object], name: str, seen: Evidence) -> list[Step]:
+def detach_steps(values: Sequence[Object], name: str, seen: Evidence, scope: str) -> list[Step]:
     """What taking a secret off these objects' lists changes."""
     steps = []
     for value in values:
         if name not in attachment.names_in(value):
             steps.append(Step(value, (name,), (), False))
             continue
-        follows, disruptive = _follows(value, seen, "are without it")
+        follows, disruptive = _follows(value, seen, scope, "are without it")
         if attachment.names_in(value) == [name] and value["kind"] != "ServiceAccount":
             follows = (*follows, "without a list of its own its pods get their service account's again")
         steps.append(Step(value, (name,), follows, disruptive))
     return steps
 
 
-def _follows(value: Object, seen: Evidence, have: str = "have it") -> tuple[tuple[str, ...], bool]:
+def _follows(value: Object, seen: Evidence, scope: str, have: str = "have it") -> tuple[tuple[str, ...], bool]:
     """What a change of an object's list entails, and whether pods that run are replaced; have: what its new pods do then."""
     target, index = target_of(value), Index(seen)
     keeper = keeper_of(value)
     kept = (f"{keeper} keeps {target.ref} and may put its list back: change it there, too",) if keeper else ()
     if target.kind == "ServiceAccount":
-        return (*_of_account(target, seen, have), *kept), False
+        return (*_of_account(target, seen, scope, have), *kept), False
     if target.kind == "CronJob":
         return (f"{target.ref}: pods of its next Job {have}", *kept), False
     running = [pod for pod in seen.pods if target in index.owners(pod) and _runs(pod)]
@@ -133,7 +148,7 @@ def _follows(value: Object, seen: Evidence, have: str = "have it") -> tuple[tupl
     return (f"{target.ref}: it rolls out new pods", *kept), bool(running)
 
 
-def _of_account(target: Target, seen: Evidence, have: str) -> list[str]:
+def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[str]:
     lines = [f"{target.ref}: only pods that are made from now on {have}"]
     own = [pod for pod in seen.pods if service_account_of(pod.get("spec", {})) == target.name]
     waiting = {use.pod for pull in pulls_of(seen) for use in pull.containers if waits_for_image(use)}
@@ -142,7 +157,7 @@ def _of_account(target: Target, seen: Evidence, have: str) -> list[str]:
     if stuck:
         lines.append(f"{len(stuck)} of its pods wait for an image and have to be made again")
     if made:
-        lines.append(f"to have them made again: kubectl delete pod {' '.join(made[:10])} -n {target.namespace}")
+        lines.append(f"to have them made again: kubectl delete pod {' '.join(made[:10])} {scope}")
     for value in seen.objects:
         asks = asks_of(value) if value["kind"] != "Pod" and not controller_of(value) else []
         if any(ask.secrets and ask.service_account == target.name for ask in asks):
@@ -162,7 +177,8 @@ def _runs(pod: Object) -> bool:
 
 def actions(steps: Sequence[Step]) -> list[Action]:
     """What the user has to be allowed to do for these steps."""
-    return [Action("patch", KINDS[step.target.kind], step.target.namespace, step.target.name) for step in steps]
+    targets = [step.target for step in steps if step.follows]  # nothing follows where nothing is changed
+    return [Action("patch", KINDS[one.kind], one.namespace, one.name) for one in targets]
 
 
 def announce(steps: Sequence[Step], session: Session) -> None:
@@ -217,3 +233,26 @@ def _change(value: Object, patched: Callable[[Object], tuple[Optional[list[Objec
                 raise  # nobody else wrote to it: the server does not take the change itself
             value = {**fresh, "kind": kind.name}
             time.sleep(random.uniform(0, 0.02 * (attempt + 1)))  # noqa: S311 - two who collide must not do so again
+
+
+def carry_out(steps: Sequence[Step], change: Callable[[Step, Session], None], session: Session, *more: str) -> list[Target]:
+    """Makes the changes one after the other; what was changed. more: what would come after them, in words. Raises
+    CommandError, with what was done and what was not."""
+    done: list[Target] = []
+    for number, step in enumerate(steps):
+        try:
+            change(step, session)
+        except CommandError as error:
+            left = ", ".join([*(one.target.ref for one in steps[number:]), *more])
+            had = f"; done: {', '.join(session.changes.done)}" if session.changes.done else ""
+            raise HalfWay(f"{error.text}{had}; not done: {left}", done) from None
+        done += [step.target] if step.follows else []
+    return done
+
+
+class HalfWay(CommandError):
+    """Some of several changes are made; `done` says which."""
+
+    def __init__(self, text: str, done: Sequence[Target]) -> None:
+        super().__init__(text)
+        self.done = tuple(done)

@@ -32,6 +32,8 @@ def copy(options: Copy, session: Session) -> int:
 
 def _namespaces(options: Copy, session: Session) -> list[str]:
     """Where to; never to the source itself, nor to a namespace that is being deleted."""
+    if session.namespace in options.namespaces:
+        session.say(f"Note: it is in namespace {session.namespace} already: that is the one that is copied")
     if not options.all_namespaces:
         return [name for name in dict.fromkeys(options.namespaces) if name != session.namespace]
     there = session.cluster.items(resource_path("v1", KINDS["Namespace"].plural))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Optional
 
 from pullcore.authfile import registry_of
+from pullcore.authkey import why
 from pullcore.dockerconfig import Entry, SecretFacts
 from pullcore.evidence import Evidence
 from pullcore.keyring import look_up
@@ -74,8 +75,21 @@ def _check(
     if entry.empty or not entry.username or entry.label is None:
         lost = f": it has {', '.join(entry.ignored_fields)}, which kubelets ignore" if entry.ignored_fields else ""
         return Checked(secret, entry, pulls_of_it, True, f"it has no user or no password{lost}")
+    dead = _dead(secret, entry, needed)
+    if dead and not users:
+        return Checked(secret, entry, pulls_of_it, True, dead)
     proof = prover.prove(registry_of(entry.key), entry.label, dict.fromkeys(reference for _, reference in users))
     return Checked(secret, entry, pulls_of_it, *_verdict(entry, proof, now))
+
+
+def _dead(secret: SecretFacts, entry: Entry, needed: Iterable[tuple[Pull, Reference]]) -> str:
+    """Why a key is of no use to those who list the secret, though it is meant for their registry."""
+    for pull, reference in needed:
+        verdict = why(entry.key, reference)
+        if secret.name in pull.secrets and verdict.meant and not verdict.matches:
+            better = f"; {verdict.better} would match" if verdict.better else ""
+            return f"the key {verdict.reason}{better}"
+    return ""
 
 
 def _verdict(entry: Entry, proof: Proof, now: datetime) -> tuple[bool, str]:

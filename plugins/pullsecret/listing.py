@@ -88,7 +88,7 @@ def _table(rows: Sequence[Row], options: List, now: datetime) -> str:
             age(now - created) if created else "<unknown>",
         ]
         lines.append(line)
-    return table(titles, lines, show_headers=options.headers)
+    return table(titles, lines, show_headers=options.headers, width=100)
 
 
 def _few(names: Sequence[str]) -> str:

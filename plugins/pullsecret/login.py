@@ -32,7 +32,7 @@ def obtain(
     """What the options give, and of the rest what a terminal answers. wanted: images of the namespace, those that fail
     first; username, server: what to take where nothing else is given. Raises CommandError where something is missing."""
     found = server_for(options.server or server or _asked_server(wanted, session), wanted)
-    if found.mended:
+    if found.mended and not server:  # what is spelt so already stays so
         session.say(f"Note: {found.mended}")
     if options.from_docker_config:
         path = Path(options.docker_config) if options.docker_config else default_config(session.environ)
@@ -88,7 +88,10 @@ def _password(options: LoginOptions, session: Session) -> str:
         session.say("Warning: a password on the command line can be seen by others; --docker-password-stdin can't")
         password = options.password
     elif options.password_stdin:
-        password = session.stdin.read(LARGEST + 1)
+        try:
+            password = session.stdin.read(LARGEST + 1)
+        except UnicodeDecodeError:
+            raise CommandError("standard input is no text in UTF-8, so it can't be a password") from None
     elif options.password_file is not None:
         password = _of_file(options.password_file)
     elif session.interactive:
@@ -96,6 +99,8 @@ def _password(options: LoginOptions, session: Session) -> str:
     else:
         raise UsageError("a password is needed: --docker-password-stdin, --docker-password-file or --from-docker-config")
     password = password.rstrip("\r\n")
+    if any("\ud800" <= char <= "\udfff" for char in password):  # bytes that Python lets through under LANG=C
+        raise CommandError("the password is no text in UTF-8: nothing was changed")
     if not password:
         raise CommandError("the password is empty: nothing was changed")
     if len(password) > LARGEST or "\0" in password:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pullcore import authfile
+from pullcore.apierrors import Conflict
 from pullcore.authkey import why
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
@@ -19,6 +20,7 @@ from pullsecret.options import Remove
 from pullsecret.session import Session
 
 SECRET = KINDS["Secret"]
+TRIES = 5
 
 
 def remove(options: Remove, session: Session) -> int:
@@ -35,35 +37,52 @@ def remove(options: Remove, session: Session) -> int:
     if users and not options.detach:
         named = ", ".join(user.ref for user in users[:10])
         raise CommandError(f"secret/{shown} is used by {named}: --detach takes it out of their lists first")
-    steps = attaching.detach_steps(attaching.resolve([user.ref for user in lists], session), options.name, seen)
+    steps = attaching.detach_steps(
+        attaching.resolve([user.ref for user in lists], session), options.name, seen, session.scope
+    )
     demand(session.cluster, [*attaching.actions(steps), Action("delete", SECRET, session.namespace, options.name)])
     pods = [user.name for user in users if user.kind == "Pod"]
     if pods:
         session.say(f"Note: pods keep their lists, and go on without it: {', '.join(pods[:10])}")
     attaching.announce(steps, session)
     session.confirm(f"secret/{shown} is deleted, and its passwords are not kept")
-    for step in steps:
-        attaching.detach(step, session)
+    attaching.carry_out(steps, attaching.detach, session, f"secret/{shown}")
     session.changes.delete(SECRET, secret)
     return 0
 
 
 def _entry(secret: Object, server: str, seen: Evidence, session: Session) -> int:
     name = secret["metadata"]["name"]
-    document = authfile.content_of(secret)
+    if secret.get("immutable"):
+        raise CommandError(f"secret/{name} is immutable: make another one, and list that")
     key = authfile.server_for(server, []).key
-    content, gone = authfile.without_entry(document, key)
-    if not gone:
-        raise CommandError(f"secret/{name} has no entry for {one_line(key, 100)}")
-    if not content["auths"]:
-        raise CommandError(f"that is the only entry of secret/{name}: without --docker-server the secret itself is removed")
+    content, gone = _without(secret, key)
     users = _users(name, gone, seen)
     demand(session.cluster, [Action("update", SECRET, session.namespace, name)])
     if users:
         session.say(f"Note: it is what {', '.join(user.ref for user in users[:10])} pulls with")
         session.confirm(f"the entry for {one_line(key, 100)} is used")
-    session.changes.update(SECRET, {**secret, "data": {**secret["data"], **authfile.encoded(content)}})
-    return 0
+    for attempt in range(TRIES):
+        try:
+            session.changes.update(SECRET, {**secret, "data": {**secret["data"], **authfile.encoded(content)}})
+            return 0
+        except Conflict:  # somebody else wrote it meanwhile: what they wrote stays
+            fresh = session.get("Secret", name)
+            if fresh is None or attempt == TRIES - 1:
+                raise
+            secret, (content, _) = fresh, _without(fresh, key)
+    raise AssertionError("the last try returns or raises")
+
+
+def _without(secret: Object, key: str) -> tuple[Object, list[str]]:
+    """The content without the entry, and the keys that go. Raises CommandError where there is none, or no other."""
+    name = secret["metadata"]["name"]
+    content, gone = authfile.without_entry(authfile.content_of(secret), key)
+    if not gone:
+        raise CommandError(f"secret/{name} has no entry for {one_line(key, 100)}")
+    if not content["auths"]:
+        raise CommandError(f"that is the only entry of secret/{name}: without --docker-server the secret itself is removed")
+    return content, gone
 
 
 def _users(name: str, keys: Sequence[str], seen: Evidence) -> list[Target]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pullcore import authfile
+from pullcore.apierrors import Conflict
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.permissions import Action, demand
@@ -14,6 +15,8 @@ from pullsecret.login import Login, obtain, prove
 from pullsecret.options import Rotate
 from pullsecret.session import Session
 
+TRIES = 5
+
 
 def rotate(options: Rotate, session: Session) -> int:
     """Does it; 0. Raises CommandError, and says which copies are written where it stops half way."""
@@ -23,20 +26,39 @@ def rotate(options: Rotate, session: Session) -> int:
     places = [source, *_copies(source, session)]
     demand(session.cluster, [Action("update", SECRET, one["metadata"]["namespace"], options.name) for one in places])
     session.warn_of_keeper(source, f"secret/{options.name}")
-    _tell_consumers(options.name, session)
+    for place in places:
+        _tell_consumers(options.name, place["metadata"]["namespace"], session)
     wanted: list[Reference] = [authfile.any_image(key)]
-    login = obtain(options.login, wanted, session, username=str(entry.get("username") or ""), server=key)
+    login = obtain(options.login, wanted, session, username=authfile.user_of(entry), server=key)
     prove(login, (), options.login, session)
-    new = _changed(document, key, entry, login)
     for number, place in enumerate(places):
         try:
-            where = f"updated in namespace {place['metadata']['namespace']}"
-            session.changes.update(SECRET, {**place, "data": {**place["data"], **authfile.encoded(new)}}, where)
+            _written(place, entry, login, key, session)
         except CommandError as error:
             left = ", ".join(str(one["metadata"]["namespace"]) for one in places[number:])
             raise CommandError(f"{error.text}; still with the old password in namespace {left}") from None
     session.say("Note: kubelets read the new password at their next pull by themselves: nothing has to be restarted")
     return 0
+
+
+def _written(place: Object, entry: Object, login: Login, key: str, session: Session) -> None:
+    """Puts the new login into one secret, beside whatever else was written to it meanwhile."""
+    for attempt in range(TRIES):
+        document = authfile.content_of(place)
+        new = _changed(document, key, entry, login)
+        try:
+            if new == document:
+                session.changes.unchanged(SECRET, place)
+            else:
+                where = f"updated in namespace {place['metadata']['namespace']}"
+                session.changes.update(SECRET, {**place, "data": {**place["data"], **authfile.encoded(new)}}, where)
+            return
+        except Conflict:
+            metadata = place["metadata"]
+            fresh = session.get("Secret", metadata["name"], metadata["namespace"])
+            if attempt == TRIES - 1 or fresh is None or authfile.find(authfile.content_of(fresh), key) != entry:
+                raise
+            place = fresh
 
 
 def _source(name: str, session: Session) -> Object:
@@ -93,16 +115,15 @@ def _copies(source: Object, session: Session) -> list[Object]:
     return found
 
 
-def _tell_consumers(name: str, session: Session) -> None:
-    seen = session.everything()
-    users = session.consumers(seen).get((session.namespace, name), [])
-    shown = ", ".join(user.ref for user in users[:10]) + (f" and {len(users) - 10} more" if len(users) > 10 else "")
-    session.say(f"Note: secret/{name} is used by {shown or 'nothing in this namespace'}")
+def _tell_consumers(name: str, namespace: str, session: Session) -> None:
+    users = session.consumers(session.everything(namespace), namespace).get((namespace, name), [])
+    shown = ", ".join(user.ref for user in users)
+    session.say(f"Note: secret/{name} in namespace {namespace} is used by {shown or 'nothing'}")
 
 
 def _changed(document: Object, key: str, entry: Object, login: Login) -> Object:
     """The content with the new login in the place of the old: the key stays as it is spelt."""
     auths = document.get("auths") or {}
-    spelt = next((other for other, value in auths.items() if value is entry), key)
+    spelt = next((other for other, value in auths.items() if value == entry), key)
     new = authfile.entry(login.username, login.password, login.email or str(entry.get("email") or ""))
     return {**document, "auths": {**auths, spelt: new}}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Optional, TextIO
 
+from pullcore.apierrors import ApiError
 from pullcore.changes import Changes
 from pullcore.cluster import Cluster, NotFound, resource_path
+from pullcore.command import pasteable
 from pullcore.consumers import consumers
-from pullcore.errors import CommandError, one_line
+from pullcore.errors import CommandError, one_line, visible
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
@@ -64,15 +67,29 @@ class Session:
         wire = self.common.registries.wire(self.common.connection, USER_AGENT, self.environ, self.say)
         return Prover(wire, self.vault)
 
-    def everything(self, *, all_namespaces: bool = False) -> Evidence:
+    @property
+    def scope(self) -> str:
+        """What makes a printed command act where this one does: `-n NAMESPACE --context NAME`."""
+        return self.scope_of(self.namespace)
+
+    def scope_of(self, namespace: str) -> str:
+        return " ".join(pasteable(replace(self.common.connection, namespace=namespace)))
+
+    def everything(self, namespace: str = "", *, all_namespaces: bool = False) -> Evidence:
         """All that asks for images in the namespace, with its service accounts and pull secrets."""
-        request = Request(self.namespace, all_namespaces=all_namespaces, everything=True)
+        request = Request(namespace or self.namespace, all_namespaces=all_namespaces, everything=True)
         gathering = Gathering(request, self.store, (self.store,), complete=True)
         return gathering.evidence(datetime.now(timezone.utc))
 
-    def consumers(self, seen: Evidence, *, all_namespaces: bool = False) -> dict[tuple[str, str], list[Target]]:
+    def consumers(
+        self, seen: Evidence, namespace: str = "", *, all_namespaces: bool = False
+    ) -> dict[tuple[str, str], list[Target]]:
         """Who lists which secret, service accounts that nothing uses among them."""
-        accounts = self.store.select(KINDS["ServiceAccount"], None if all_namespaces else self.namespace)
+        where = None if all_namespaces else namespace or self.namespace
+        try:
+            accounts = list(self.store.select(KINDS["ServiceAccount"], where))
+        except ApiError:
+            accounts = [one for one in seen.service_accounts.values() if one]
         return consumers([*accounts, *seen.objects, *seen.pods])
 
     def get(self, kind: str, name: str, namespace: Optional[str] = None) -> Optional[Object]:
@@ -93,7 +110,7 @@ class Session:
 
     def say(self, line: str) -> None:
         """One line that is no result: on standard error."""
-        self.stderr.write(f"{line}\n")
+        self.stderr.write(f"{visible(line)}\n")
         self.stderr.flush()
 
     def warn_of_keeper(self, value: Object, name: str) -> None:
@@ -127,7 +144,9 @@ class Session:
         """Asks whether to go on. Raises CommandError for a no, and where nobody can be asked and -y is not given."""
         if self.common.yes or self.common.manner.dry_run != "none":
             return
-        if not self.interactive:
+        if self.interactive:
+            self.say(what)
+        else:
             raise CommandError(f"{one_line(what, 300)}: give -y to go on without being asked; nothing was changed")
         if self.ask("Go on? (y/N)").lower() not in ("y", "yes"):
             raise CommandError("nothing was changed")
