@@ -95,6 +95,8 @@ def _validate(options: Options) -> None:
         raise UsageError("--save needs the name of a file")
     if options.images and (options.names or options.selector or options.all_namespaces):
         raise UsageError("--image asks about a pod that is not there: it goes with no name, selector or -A")
+    if "" in options.images:
+        raise UsageError("--image needs the name of an image")
     if not options.images and (options.secrets or options.service_account):
         raise UsageError(f"--{'secret' if options.secrets else 'serviceaccount'} says something of the pod of --image only")
     if options.what_if and options.scan:

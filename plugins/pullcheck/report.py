@@ -171,13 +171,20 @@ def _cause(group: Sequence[Diagnosis], style: Style) -> list[str]:
     tell = len(group) == 1 and (CAUSES[finding.cause].from_objects or finding.cause in ("invalid-name", "unknown"))
     for text in (*(finding.evidence if tell else ()), *(finding.notes if len(group) == 1 else ())):
         lines += _hanging("       ", 7, clean(text, MAX_TEXT))
-    lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
+    if not _is_seen_only_here(group[0]):
+        lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
     commands = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))
     for number, command in enumerate(commands[:8]):
         lines.append((style.paint("Fix:   ", "bold") if not number else "       ") + visible(command))
     if len(commands) > 8:
         lines.append(f"       and {len(commands) - 8} more (-o json shows all)")
     return lines
+
+
+def _is_seen_only_here(one: Diagnosis) -> bool:
+    """Whether the cause is what stands between this machine and the registry: remedies are about the nodes."""
+    view = one.view
+    return view is not None and not view.reach.answers and one.verdict != BLOCKED and one.findings[0].cause == view.cause
 
 
 def _hanging(first: str, indent: int, text: str) -> list[str]:

@@ -113,10 +113,12 @@ def _registry(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
         return
     host = reach.url.partition("://")[2]
     parts = [f"{host} answers this machine in {reach.milliseconds} ms{f' by proxy {reach.proxy}' if reach.proxy else ''}"]
-    if reach.certificate and reach.verified:
-        parts.append(f"TLS valid until {reach.certificate.not_after[:10]}")
+    if reach.url.startswith("http:"):
+        parts.append("plain HTTP")
+    elif not reach.verified:
+        parts.append("certificate not verified")
     else:
-        parts.append("plain HTTP" if reach.url.startswith("http:") else "certificate not verified")
+        parts.append(f"TLS valid until {reach.certificate.not_after[:10]}" if reach.certificate else "TLS valid")
     parts.append("asks for authentication" if reach.signs_in != "none" else "asks for no authentication")
     if reach.token_service:
         parts.append(f"token service {reach.token_service}")
@@ -144,7 +146,7 @@ def _manifest(view: View) -> Step:
     if view.given:
         kind = "list of platforms" if view.given.is_index else "manifest"
         platforms = f" for {', '.join(view.content.platforms)}" if view.content else ""
-        who = f"with {view.by.secret}" if view.by and view.given.credential else "without credentials"
+        who = f"with {view.with_secret}" if view.with_secret else "without credentials"
         digest = f", {view.given.digest[:19]}" if view.given.digest else ""
         more = tuple(lines) if len(lines) > 1 or view.given.detail else ()
         return Step("manifest", mark, f"{kind}{platforms} given {who}{digest}", more)

@@ -92,7 +92,7 @@ class Changes:
         else:
             self._write(f"{visible(line or f'{kind.ref(name)} {what}')}{NOT_TRIED[self.manner.dry_run]}\n")
         if changed and self.manner.dry_run == "none":
-            self.done.append(f"{kind.ref(name)} {what}")
+            self.done.append(line or f"{kind.ref(name)} {what}")
 
     def _document(self, kind: Kind, value: Object) -> str:
         shown = {"apiVersion": kind.group_version(), "kind": kind.name, **value}

@@ -8,6 +8,7 @@ from typing import Optional
 
 from pullcore import kubelet
 from pullcore.answers import PRESENT
+from pullcore.attachment import LIST_PATHS
 from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
@@ -65,7 +66,7 @@ def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
     if evidence.waiting_only:
         explained = [one for one in explained if one.said or (one.verdict == BLOCKED and one.pull.live)]
     explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
-    notes = (*evidence.notes, *_notes(evidence, explained))
+    notes = (*evidence.notes, *_notes(evidence, explained, tuple(context)))
     return Report(
         worst(explained), evidence.targets, tuple(explained), notes, evidence.not_checked, evidence, tuple(context)
     )
@@ -182,11 +183,15 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     return PULLABLE if at_hand else UNKNOWN
 
 
-def _notes(evidence: Evidence, explained: Sequence[Diagnosis]) -> list[str]:
+def _notes(evidence: Evidence, explained: Sequence[Diagnosis], context: tuple[str, ...]) -> list[str]:
     """An info line for each target without pods: what is said of it comes from its spec."""
     assumed = ", ".join(evidence.what_if)
     notes = [f"this is what would be if secret {assumed} were used, too; what kubelets say of today's pods is left out"]
     notes = notes if assumed else []
+    for target in evidence.targets if assumed and worst(explained) == PULLABLE else ():
+        if target.kind in LIST_PATHS:
+            commands = Commands(target.namespace, context)
+            notes += [f"to have it used: {commands.attach_secret(target, name)}" for name in evidence.what_if]
     with_pods = {use.asker for one in explained for use in one.pull.containers}
     for value in evidence.objects:
         target = target_of(value)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 MOST = 3
 _ALIKE = 0.6  # of 1: less is a wild guess
+_FAR_BEHIND = 0.2  # what is so much less alike than the best is none beside it
 _COMPARED, _LONGEST = 100, 64  # names that are compared to the end, and characters of them: a registry may have very many
 
 
@@ -17,7 +18,9 @@ def nearest(wanted: str, there: Iterable[str]) -> tuple[str, ...]:
     only what differs is compared."""
     likely = heapq.nlargest(_COMPARED, ((_likeness(wanted, name, quick=True), name) for name in set(there)))
     scored = [(score, name) for _, name in likely if (score := _likeness(wanted, name)) >= _ALIKE]
-    return tuple(name for _, name in sorted(scored, key=lambda one: (-one[0], _version(one[1]), one[1]))[:MOST])
+    best = max((score for score, _ in scored), default=0)
+    close = [one for one in scored if one[0] > best - _FAR_BEHIND]
+    return tuple(name for _, name in sorted(close, key=lambda one: (-one[0], _version(one[1]), one[1]))[:MOST])
 
 
 def _likeness(wanted: str, name: str, *, quick: bool = False) -> float:

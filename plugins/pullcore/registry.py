@@ -394,7 +394,7 @@ def _count(header: Optional[str]) -> tuple[Optional[int], Optional[int]]:
 
 def _next_page(reply: Reply, url: str, path: str) -> Optional[str]:
     """Where the next page of tags is (RFC 8288), if it is at the same place."""
-    match = re.search(r'<([!-~]{1,2000})>\s*;\s*rel="?next"?', reply.headers.get("link", ""))
+    match = re.search(r'<([!-;=?-~]{1,2000})>\s*;\s*rel="?next"?', reply.headers.get("link", "")[:8000])
     if not match:
         return None
     try:

@@ -83,6 +83,8 @@ def _beside(kubelets: Finding, case: Case) -> Finding:
     seen = _seen_here(case)
     if seen and kubelets.cause in (*AUTHENTICATION, *MISSING):
         kubelets = replace(kubelets, fix=recreate(case))
+    if seen and kubelets.cause in MISSING:
+        kubelets = replace(kubelets, summary=f"the node was told: {kubelets.summary}")
     return replace(kubelets, notes=(*kubelets.notes, *seen))
 
 
@@ -125,7 +127,7 @@ def _weight(cause: str, case: Case, view: View) -> str:
     settled = view.manifest in (DENIED, ABSENT)
     doubtful = cause in AUTHENTICATION and case.node_sources == "possible" and not case.offers
     if case.failing:
-        said = case.refused - NOT_SAID - {"unknown"}
+        said = case.refused - NOT_SAID
         if cause in said:
             return "error"
         far = max((_FAR.get(one, 0) for one in said), default=0)
@@ -186,7 +188,7 @@ def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
             "all nodes that may run it list the image: they use their copy, unless their kubelet wants to see that this pod "
             "has the credentials that got it (Kubernetes 1.35 on)"
         )
-    if case.untried and not view.reach.answers:
+    if case.untried and not view.reach.answers and cause not in ("rate-limited", "registry-error"):
         lines.append("nodes may reach it all the same: names, ways and trusted authorities can differ there")
         if cause == "tls-untrusted":
             lines.append("to have it trusted here: --registry-ca FILE")
@@ -202,7 +204,7 @@ def _seen_here(case: Case) -> tuple[str, ...]:
         return ()
     if "http-https-mismatch" in case.refused and view.reach.url.startswith("http:"):
         return (f"seen from this machine, {case.reference.registry} speaks plain HTTP",)
-    who = f"with the credential of {view.by.secret}" if view.by and view.given and view.given.credential else "to anybody"
+    who = f"with the credential of {view.with_secret}" if view.with_secret else "to anybody"
     return (
         f"seen from this machine, {case.reference.registry} gives the image {who} by now: the node's next try may get it, "
         "or the node goes another way (mirror, proxy, DNS)",
@@ -298,15 +300,15 @@ def few_pulls_left(case: Case) -> Optional[Finding]:
     limit = case.view.reach.limit if case.view else None
     if not limit or limit.remaining > max(FEW * (limit.total or 0), 1) or "rate-limited" in case.refused:
         return None
-    return Finding("rate-limited", "warning", f"{case.reference.registry} lets {left(limit)}")
+    return Finding("rate-limited", "warning", f"{case.reference.registry} limits pulls: {left(limit)}")
 
 
 def left(limit: Limit) -> str:
-    """`the address of this machine pull 3 of 100 more in 6h`, in words."""
+    """`3 of 100 pulls left for the address of this machine (per 6h)`"""
     who = f"the account {limit.account}" if limit.account else "the address of this machine"
     of = f" of {limit.total}" if limit.total else ""
-    hours = f" in {limit.seconds // 3600}h" if limit.seconds and limit.seconds >= 3600 else ""
-    return f"{who} pull {limit.remaining}{of} more{hours}"
+    hours = f" (per {limit.seconds // 3600}h)" if limit.seconds and limit.seconds >= 3600 else ""
+    return f"{limit.remaining}{of} pulls left for {who}{hours}"
 
 
 def _short(digest: str) -> str:

@@ -32,6 +32,11 @@ class View:
         return self.reach.detail if not self.reach.answers else self.answer.detail if self.answer else ""
 
     @property
+    def with_secret(self) -> str:
+        """The secret whose credential got it; empty where anybody gets it."""
+        return self.by.secret if self.by and self.given and self.given.proven else ""
+
+    @property
     def proven(self) -> bool:
         """Whether the registry knows a credential that is offered: then nobody has to replace it."""
         return any(answer.proven for _, answer in self.attempts)

@@ -1,6 +1,6 @@
 """How fast and how small the plugins are, each figure as a ratio against another command measured in the same run.
 
-    python -m tests.bench [--only help|domain|scan]     (from the root of the repository; exit status 1: over a target)
+    python -m tests.bench [--only help|domain|registry|scan]  (from the root of the repository; exit status 1: over a target)
 
 The ratios hold on a busy machine too, for the two commands take turns; the absolute figures are for the order of size.
 """

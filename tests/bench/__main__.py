@@ -1,4 +1,4 @@
-"""python -m tests.bench [--only help|domain|scan] [--runs N]"""
+"""python -m tests.bench [--only help|domain|registry|scan] [--runs N]"""
 
 from __future__ import annotations
 
@@ -17,40 +17,46 @@ from typing import NoReturn
 
 from tests.e2e.cluster import model
 from tests.e2e.cluster.model import Cluster
+from tests.e2e.cluster.processes import HarnessError
 from tests.e2e.conftest import PLUGINS, ROOT, Kubectl, environment
 
-from . import domain, pods, scan
+from . import domain, pods, registry, scan
 from .measure import BenchError, Command, Ratio, compare
 
-PARTS = ("help", "domain", "scan")
+PARTS = ("help", "domain", "registry", "scan")
 HELP_TIME, DOMAIN_TIME, SCAN_TIME, SCAN_MEMORY = 4, 0.8, 1.0, 0.5  # the targets
+SKOPEO_TIME, CRANE_TIME = 0.15, 1.5
+SKOPEO_RUNS = 5  # a minute together
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory, as ratios.")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part to run (default: all)")
-    parser.add_argument("--runs", type=int, default=0, metavar="N", help="counted runs (default: 15, 9 and 7; 5 at least)")
+    parser.add_argument("--runs", type=int, default=0, metavar="N", help="counted runs (default: by part; 5 at least)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
     parts = arguments.only or list(PARTS)
     runs = max(arguments.runs, 5) if arguments.runs else 0
     ratios: list[Ratio] = []
+    notes: list[str] = []
     try:
         with tempfile.TemporaryDirectory(prefix="pullkit-bench-") as folder:
-            ratios = _measure(parts, Path(folder), runs)
-    except BenchError as error:
+            ratios, notes = _measure(parts, Path(folder), runs)
+    except (BenchError, HarnessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     sys.stderr.flush()
-    print(table(ratios))
+    print("\n".join([table(ratios), *notes]))
     return 0 if all(ratio.passed for ratio in ratios) else 1
 
 
-def _measure(parts: list[str], folder: Path, runs: int) -> list[Ratio]:
+def _measure(parts: list[str], folder: Path, runs: int) -> tuple[list[Ratio], list[str]]:
+    """The figures, and what there is to say besides."""
     ratios: list[Ratio] = []
+    notes: list[str] = []
     if "help" in parts:
         ours = Command("kubectl-pullcheck --help", [str(PLUGINS / "kubectl-pullcheck"), "--help"], says=("Usage:",))
         theirs = Command("python -c pass", [sys.executable, "-c", "pass"])
@@ -60,20 +66,27 @@ def _measure(parts: list[str], folder: Path, runs: int) -> list[Ratio]:
     given = os.environ.get("PULLKIT_CLUSTER_FOLDER", "")
     with contextlib.ExitStack() as stack:
         own = None
-        if "scan" in parts or ("domain" in parts and not given):
+        if "scan" in parts or (not given and {"domain", "registry"} & set(parts)):
             own = stack.enter_context(_own_cluster(folder / "cluster"))
+        cluster = model.load(Path(given).resolve()) if given else own
         if "domain" in parts:
-            cluster = model.load(Path(given).resolve()) if given else own
             assert cluster
             _say("domain")
             found = domain.measure(_admin(cluster), cluster, folder, runs or 9)
             ratios += [found.time(DOMAIN_TIME), found.cpu()]
+        if "registry" in parts:
+            assert cluster
+            _say(f"registry, with {registry.IMAGES} images to push first")
+            measured = registry.measure(_admin(cluster), cluster, folder, _say, runs or SKOPEO_RUNS, runs or 9)
+            ratios += [measured.skopeo.time(SKOPEO_TIME), measured.skopeo.cpu()]
+            ratios += [measured.crane.time(CRANE_TIME), measured.crane.cpu()]
+            notes.append(f"{measured.skopeo.ours.name}: {measured.requests:.2f} requests to the registry for each image")
         if "scan" in parts:  # last: no controller runs afterwards
             assert own
             _say(f"scan, with {pods.PODS} pods to make first")
             found = scan.measure(_admin(own), own, folder, runs or 7)
             ratios += [found.time(SCAN_TIME), found.cpu(), found.memory(SCAN_MEMORY)]
-    return ratios
+    return ratios, notes
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, Union
 
 import pytest
 
+from tests.e2e.cluster.pki import make
+
 from .certificates import Authority
 from .hostile import Hostile
 
@@ -22,9 +24,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.create(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.fixture(scope="session")
+def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
+    """Has this machine know one authority, which nobody uses: those of a system take 20 ms to read, each time."""
+    unused = make(tmp_path_factory.mktemp("unused"), "unused").certificate_file
+    yield lambda monkeypatch: monkeypatch.setenv("SSL_CERT_FILE", str(unused))
+
+
 @pytest.fixture
-def keep() -> Iterator[Callable[[H], H]]:
+def keep(
+    monkeypatch: pytest.MonkeyPatch, few_authorities: Callable[[pytest.MonkeyPatch], None]
+) -> Iterator[Callable[[H], H]]:
     """Closes a server when the test is over."""
+    few_authorities(monkeypatch)
     with contextlib.ExitStack() as stack:
 
         def kept(server: H) -> H:

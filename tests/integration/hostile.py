@@ -206,17 +206,19 @@ class Hostile:
         except (OSError, ValueError):
             pass  # the other side went away
         finally:
-            self._open.discard(connection)
+            self._open -= {connection, secured}
             with contextlib.suppress(OSError):
                 secured.shutdown(socket.SHUT_RDWR)
             secured.close()
 
     def _secured(self, connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
+        secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._open.add(secured)
         try:
-            secured = context.wrap_socket(connection, server_side=True)
+            secured.do_handshake()
         except ssl.SSLError:
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(4096):  # what is not read would reset the connection, and our alert with it
+            socket.socket.shutdown(secured, socket.SHUT_WR)
+            while socket.socket.recv(secured, 4096):  # what is not read would reset the connection, and our alert with it
                 pass
             raise
         self.handshakes += 1

@@ -13,11 +13,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Optional
 
 import pytest
 from pullcore import cluster as api
@@ -26,94 +24,9 @@ from pullcore.command import Connection
 from pullcore.errors import CommandError
 from pullcore.overlap import overlapped, together
 
+from .standin import Answer, Asked, StandIn, status
+
 PODS = "/api/v1/pods"
-
-
-@dataclass
-class Asked:
-    """One request as it came in."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: list[tuple[str, str]]
-    body: bytes
-    connection: int
-    peer: str
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-
-@dataclass
-class Answer:
-    status: int = 200
-    body: Union[bytes, dict[str, Any]] = field(default_factory=dict)
-    headers: tuple[tuple[str, str], ...] = ()
-    wait: float = 0
-    drip: float = 0
-
-
-class StandIn:
-    """A stand-in API server: `answer` says what to send; `asked` holds what came."""
-
-    def __init__(self) -> None:
-        self.asked: list[Asked] = []
-        self.closes_silently = False
-        self.answer: Callable[[Asked], Answer] = lambda asked: Answer(body={"kind": "Pod"})
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                parts = urlsplit(self.path)
-                length = int(self.headers.get("Content-Length") or 0)
-                query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
-                asked = Asked(
-                    self.command, parts.path, query, list(self.headers.items()), self.rfile.read(length),
-                    self.client_address[1], self.peer(),
-                )  # fmt: skip
-                outer.asked.append(asked)
-                answer = outer.answer(asked)
-                time.sleep(answer.wait)
-                body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                for name, value in answer.headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if answer.drip:
-                    for at in range(len(body)):
-                        self.wfile.write(body[at : at + 1])
-                        time.sleep(answer.drip)
-                else:
-                    self.wfile.write(body)
-                self.close_connection = self.close_connection or outer.closes_silently
-
-            def peer(self) -> str:
-                """The name in the client's certificate."""
-                found: dict[str, Any] = getattr(self.connection, "getpeercert", dict)() or {}
-                return "".join(value for names in found.get("subject", ()) for _, value in names)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_any
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Nothing."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """Clients that leave are no news."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -147,10 +60,6 @@ def with_user(stand_in: StandIn, tmp_path: Path, user: dict[str, Any], **cluster
     }
     (tmp_path / "kubeconfig").write_text(json.dumps(document))
     return Connection(kubeconfig=str(tmp_path / "kubeconfig"))
-
-
-def status(code: int, reason: str, message: str, **more: Any) -> Answer:
-    return Answer(code, {"kind": "Status", "status": "Failure", "reason": reason, "message": message, **more})
 
 
 def pod(number: int) -> dict[str, Any]:

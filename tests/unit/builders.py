@@ -8,20 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, Union
 
-from pullcore.answers import (
-    ABSENT,
-    ACCEPTED,
-    DENIED,
-    ERROR,
-    PRESENT,
-    REFUSED,
-    UNKNOWN,
-    Answer,
-    Answers,
-    Content,
-    Reach,
-    Tags,
-)
+from pullcore.answers import Answer, Answers, Content, Reach, Tags
 from pullcore.diagnosis import Diagnosis, Report, diagnose
 from pullcore.evidence import Evidence
 from pullcore.keyring import DOCKERCONFIGJSON, Credentials, SecretFacts, read_secret
@@ -104,11 +91,7 @@ def pod(
         for field, of in (("containerStatuses", mine), ("initContainerStatuses", inits)):
             shown = [(one, (states or {}).get(one["name"], state)) for one in of]
             status[field] = [
-                {
-                    "name": one["name"],
-                    "state": what,
-                    **({"imageID": f"{parse(one['image']).name}@{digest}"} if digest else {}),
-                }
+                {"name": one["name"], "state": what, **({"imageID": f"{_name(one)}@{digest}"} if digest else {})}
                 for one, what in shown
                 if what
             ]
@@ -118,6 +101,10 @@ def pod(
             {**version, "kind": owner["kind"], "name": owner["metadata"]["name"], "controller": True}
         ]
     return kept({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
+
+
+def _name(container: Object) -> str:
+    return parse(container["image"]).name
 
 
 def workload(
@@ -246,7 +233,7 @@ def secret(
     return read_secret(secret_object(name, server, **details), vault or Credentials())
 
 
-MALFORMED = {"config": '{"auths": {"registry.example.com": {"auth": "!!!"}}}'}
+MALFORMED: dict[str, Any] = {"config": '{"auths": {"registry.example.com": {"auth": "!!!"}}}'}
 
 
 def kept(value: Object) -> Object:
@@ -291,17 +278,17 @@ def evidence(
 
 # For each cause of an answer: the state, the result, and what registries say with it.
 SAID: dict[str, tuple[str, str, Optional[int], Optional[str]]] = {
-    "": (PRESENT, ACCEPTED, 200, None),
-    "no-credentials": (DENIED, REFUSED, 401, None),
-    "denied-or-missing": (DENIED, REFUSED, 401, "insufficient_scope"),
-    "bad-credentials": (DENIED, REFUSED, 401, "UNAUTHORIZED"),
-    "expired-credentials": (DENIED, REFUSED, 403, "DENIED"),
-    "forbidden": (DENIED, REFUSED, 403, "DENIED"),
-    "image-not-found": (ABSENT, ACCEPTED, 404, "MANIFEST_UNKNOWN"),
-    "repository-not-found": (ABSENT, ACCEPTED, 404, "NAME_UNKNOWN"),
-    "rate-limited": (UNKNOWN, ERROR, 429, "TOOMANYREQUESTS"),
-    "registry-error": (UNKNOWN, ERROR, 500, None),
-    "timeout": (UNKNOWN, ERROR, None, None),
+    "": ("present", "accepted", 200, None),
+    "no-credentials": ("denied", "refused", 401, None),
+    "denied-or-missing": ("denied", "refused", 401, "insufficient_scope"),
+    "bad-credentials": ("denied", "refused", 401, "UNAUTHORIZED"),
+    "expired-credentials": ("denied", "refused", 403, "DENIED"),
+    "forbidden": ("denied", "refused", 403, "DENIED"),
+    "image-not-found": ("absent", "accepted", 404, "MANIFEST_UNKNOWN"),
+    "repository-not-found": ("absent", "accepted", 404, "NAME_UNKNOWN"),
+    "rate-limited": ("unknown", "error", 429, "TOOMANYREQUESTS"),
+    "registry-error": ("unknown", "error", 500, None),
+    "timeout": ("unknown", "error", None, None),
 }
 DIGEST = f"sha256:{'a' * 64}"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -318,9 +305,12 @@ def reach(registry: str = REGISTRY, cause: str = "", **details: Any) -> Reach:
 def answer(cause: str = "", credential: Optional[str] = None, image: str = IMAGE, **details: Any) -> Answer:
     """What a registry says of an image, to nobody or to a credential; without a cause it gives the image."""
     state, result, status, code = SAID[cause]
-    facts: dict[str, Any] = {"status": status, "code": code, "cause": cause}
+    proven = credential is not None and (result == "accepted" or cause == "forbidden")
+    facts: dict[str, Any] = {"status": status, "code": code, "cause": cause, "proven": proven}
     facts |= (
-        {"detail": f"{parse(image).registry}: {status} says {code}"} if cause else {"digest": DIGEST, "media_type": INDEX}
+        {"detail": f"{parse(image).registry}: {status or cause} says {code or 'nothing'}"}
+        if cause
+        else {"digest": DIGEST, "media_type": INDEX}
     )
     return Answer(str(parse(image)), credential, state, result, **{**facts, **details})
 
