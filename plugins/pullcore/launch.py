@@ -36,6 +36,10 @@ def launch(name: str) -> None:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
+            sys.exit(130)
+        raise
 
 
 def spare_collector() -> None:

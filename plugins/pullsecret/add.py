@@ -116,6 +116,10 @@ def _warn(login: Login, name: str, there: Optional[Object], needed: Sequence[Nee
         facts = {}
     mine = _secret(name, session.namespace, _content(login, there)[0])
     facts[name] = read_secret(mine, session.vault)
+    waiting = dict.fromkeys(one.reference.registry for one in needed if one.waits)
+    if waiting and not any(_is_for(login, one.reference) for one in needed):
+        wanted = ", ".join(waiting)
+        session.say(f"Warning: no image here comes from {login.server.registry}: those that wait come from {wanted}")
     told = set()
     for one in needed:
         if not _is_for(login, one.reference):
@@ -174,7 +178,8 @@ def _say_unlisted(
         return
     waiting = dict.fromkeys(asker.ref for one in needed if one.waits for asker in one.pull.askers)
     first = next(iter(waiting), "TYPE/NAME")
-    session.say(f"Note: nothing lists it yet: kubectl pullsecret attach {name} --for={first} {session.scope}")
+    nothing = "nothing that you may list uses it yet" if session.unseen(seen) else "nothing lists it yet"
+    session.say(f"Note: {nothing}: kubectl pullsecret attach {name} --for={first} {session.scope}")
 
 
 def _undo(name: str, done: Sequence[Target], session: Session, *, created: bool) -> None:

@@ -22,13 +22,13 @@ from pullcore.workload import Index, admitted, asks_of, pulls, target_of
 
 @dataclass(frozen=True)
 class Checked:
-    """One entry of a pull secret, or a secret that has none that counts (entry is None). wrong: whether something has to be
-    done about it; said: one line."""
+    """One entry of a pull secret, or a secret that has none that counts (entry is None). works: None
+    where nobody could be asked; said: one line."""
 
     secret: SecretFacts
     entry: Optional[Entry]
     users: tuple[Pull, ...] = ()
-    wrong: bool = False
+    works: Optional[bool] = None
     said: str = ""
 
 
@@ -65,19 +65,19 @@ def _check(
     now: datetime,
 ) -> Checked:
     if secret.malformed:
-        return Checked(secret, entry, (), True, f"cannot be read: {secret.problem or secret.malformed}")
+        return Checked(secret, entry, (), False, f"cannot be read: {secret.problem or secret.malformed}")
     if secret.ignored or entry is None:
-        return Checked(secret, entry, (), True, f"of no use to the kubelet: {secret.ignored or 'it has no entries'}")
+        return Checked(secret, entry, (), False, f"of no use to the kubelet: {secret.ignored or 'it has no entries'}")
     users = [(pull, reference) for pull, reference in needed if _serves(secret, entry, pull, reference)]
     pulls_of_it = tuple(pull for pull, _ in users)
     if entry.normalised is None:
-        return Checked(secret, entry, (), True, f"the key is skipped: {entry.skipped}")
+        return Checked(secret, entry, (), False, f"the key is skipped: {entry.skipped}")
     if entry.empty or not entry.username or entry.label is None:
         lost = f": it has {', '.join(entry.ignored_fields)}, which kubelets ignore" if entry.ignored_fields else ""
-        return Checked(secret, entry, pulls_of_it, True, f"it has no user or no password{lost}")
+        return Checked(secret, entry, pulls_of_it, False, f"it has no user or no password{lost}")
     dead = _dead(secret, entry, needed)
     if dead and not users:
-        return Checked(secret, entry, pulls_of_it, True, dead)
+        return Checked(secret, entry, pulls_of_it, False, dead)
     proof = prover.prove(registry_of(entry.key), entry.label, dict.fromkeys(reference for _, reference in users))
     return Checked(secret, entry, pulls_of_it, *_verdict(entry, proof, now))
 
@@ -92,11 +92,11 @@ def _dead(secret: SecretFacts, entry: Entry, needed: Iterable[tuple[Pull, Refere
     return ""
 
 
-def _verdict(entry: Entry, proof: Proof, now: datetime) -> tuple[bool, str]:
+def _verdict(entry: Entry, proof: Proof, now: datetime) -> tuple[Optional[bool], str]:
     end = parse_time(entry.expires)
     if end and end <= now and not proof.good:
-        return True, f"the token expired at {entry.expires}; {proof.said}"
-    return proof.good is False, proof.said
+        return False, f"the token expired at {entry.expires}; {proof.said}"
+    return proof.good, proof.said
 
 
 def _serves(secret: SecretFacts, entry: Entry, pull: Pull, reference: Reference) -> bool:

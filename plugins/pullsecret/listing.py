@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from pullcore.errors import one_line
 from pullcore.keyring import SecretFacts, read_secret
 from pullcore.pull import Object, Target
 from pullcore.store import PULL_SECRET_TYPES
@@ -50,8 +49,7 @@ def listed(options: List, session: Session) -> int:
         session.stdout.write(_document(rows, output))
     else:
         session.stdout.write(_table(rows, options, datetime.now(timezone.utc)) + "\n")
-    for note in seen.not_checked:
-        session.say(f"Not checked: {one_line(note.what, 100)}: {one_line(note.why, 300)}")
+    session.tell_not_checked(seen)
     return 0
 
 

@@ -41,6 +41,12 @@ def remove(options: Remove, session: Session) -> int:
         attaching.resolve([user.ref for user in lists], session), options.name, seen, session.scope
     )
     demand(session.cluster, [*attaching.actions(steps), Action("delete", SECRET, session.namespace, options.name)])
+    unseen = session.unseen(seen)
+    if unseen:
+        raise CommandError(
+            f"it can't be known that nothing uses secret/{shown}: you may not list {', '.join(unseen)} "
+            f"in namespace {session.namespace}: nothing was changed"
+        )
     pods = [user.name for user in users if user.kind == "Pod"]
     if pods:
         session.say(f"Note: pods keep their lists, and go on without it: {', '.join(pods[:10])}")

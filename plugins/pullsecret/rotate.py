@@ -116,9 +116,11 @@ def _copies(source: Object, session: Session) -> list[Object]:
 
 
 def _tell_consumers(name: str, namespace: str, session: Session) -> None:
-    users = session.consumers(session.everything(namespace), namespace).get((namespace, name), [])
+    seen = session.everything(namespace)
+    users = session.consumers(seen, namespace).get((namespace, name), [])
+    nothing = "nothing that you may list" if session.unseen(seen) else "nothing"
     shown = ", ".join(user.ref for user in users)
-    session.say(f"Note: secret/{name} in namespace {namespace} is used by {shown or 'nothing'}")
+    session.say(f"Note: secret/{name} in namespace {namespace} is used by {shown or nothing}")
 
 
 def _changed(document: Object, key: str, entry: Object, login: Login) -> Object:

@@ -14,7 +14,7 @@ from pullcore.apierrors import ApiError
 from pullcore.changes import Changes
 from pullcore.cluster import Cluster, NotFound, resource_path
 from pullcore.command import pasteable
-from pullcore.consumers import consumers
+from pullcore.consumers import KINDS_THAT_LIST, consumers
 from pullcore.errors import CommandError, one_line, visible
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
@@ -43,6 +43,7 @@ class Session:
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.environ = environ
         self.vault = Credentials()
+        self._unlisted_accounts = False
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -89,8 +90,15 @@ class Session:
         try:
             accounts = list(self.store.select(KINDS["ServiceAccount"], where))
         except ApiError:
+            self._unlisted_accounts = True
             accounts = [one for one in seen.service_accounts.values() if one]
         return consumers([*accounts, *seen.objects, *seen.pods])
+
+    def unseen(self, seen: Evidence) -> list[str]:
+        """What can name a pull secret and could not be listed, after `consumers`: who uses one is not known then."""
+        plurals = [KINDS[kind].plural for kind in KINDS_THAT_LIST]
+        found = [plural for plural in plurals if any(one.what.startswith(f"{plural} in ") for one in seen.not_checked)]
+        return [*(["serviceaccounts"] if self._unlisted_accounts else []), *found]
 
     def get(self, kind: str, name: str, namespace: Optional[str] = None) -> Optional[Object]:
         """The whole object, or None."""
@@ -112,6 +120,15 @@ class Session:
         """One line that is no result: on standard error."""
         self.stderr.write(f"{visible(line)}\n")
         self.stderr.flush()
+
+    def tell_not_checked(self, seen: Evidence) -> None:
+        """Says what could not be read: in one line what the user may not list."""
+        refused = [one for one in seen.not_checked if "(Forbidden)" in one.why]
+        if len(refused) > 1:
+            self.say(f"Not checked, for you may not list them: {', '.join(one_line(one.what, 100) for one in refused)}")
+        for one in seen.not_checked:
+            if len(refused) <= 1 or one not in refused:
+                self.say(f"Not checked: {one_line(one.what, 100)}: {one_line(one.why, 300)}")
 
     def warn_of_keeper(self, value: Object, name: str) -> None:
         """Warns where something else puts an object back as it wants it."""

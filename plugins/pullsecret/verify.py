@@ -15,6 +15,8 @@ from pullsecret.entries import Checked, checked
 from pullsecret.options import Verify
 from pullsecret.session import Session
 
+RESULTS = {True: "ok", False: "FAILS", None: "unknown"}
+
 
 def verify(options: Verify, session: Session) -> int:
     """Prints a line for each entry; 1 if one fails. Raises CommandError."""
@@ -29,9 +31,8 @@ def verify(options: Verify, session: Session) -> int:
         session.stdout.write(_table(found, headers=options.headers) + "\n")
     else:
         session.stdout.write(_document(found, output))
-    for note in seen.not_checked:
-        session.say(f"Not checked: {one_line(note.what, 100)}: {one_line(note.why, 300)}")
-    return 1 if any(one.wrong for one in found) else 0
+    session.tell_not_checked(seen)
+    return 1 if any(one.works is False for one in found) else 0
 
 
 def _named(names: Sequence[str], session: Session) -> list[SecretFacts]:
@@ -50,7 +51,7 @@ def _table(found: Sequence[Checked], *, headers: bool) -> str:
         images = list(dict.fromkeys(pull.image for pull in one.users))
         used = images[0] + (f" and {len(images) - 1} more" if len(images) > 1 else "") if images else ""
         key, user = (one.entry.key, one.entry.username or "") if one.entry else ("", "")
-        rows.append([one.secret.name, key, user, used, "FAILS" if one.wrong else "ok", one.said])
+        rows.append([one.secret.name, key, user, used, RESULTS[one.works], one.said])
     return table(["NAME", "KEY", "USER", "USED-FOR", "RESULT", "REASON"], rows, show_headers=headers, width=120)
 
 
@@ -67,7 +68,7 @@ def _document(found: Sequence[Checked], output: str) -> str:
                 "username": one.entry.username if one.entry else None,
                 "expires": one.entry.expires if one.entry else None,
                 "images": list(dict.fromkeys(pull.image for pull in one.users)),
-                "works": not one.wrong,
+                "works": one.works,
                 "reason": one.said,
             }
             for one in found

@@ -539,7 +539,7 @@ def test_domain_admin_of_the_operator_s_chart(kubectl: Kubectl, registries: dict
         listed = run("list", "--no-headers", *words)
         assert listed.out.split()[0] == "there"
         assert "domain/domain1" in listed.out
-        assert "Not checked: service accounts" in listed.err
+        assert "Not checked, for you may not list them: " in listed.err and "service accounts in" in listed.err
 
 
 # copy, rotate, remove while there are consumers

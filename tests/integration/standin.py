@@ -119,6 +119,8 @@ PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v\w+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
     r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
+GROUP = re.compile(r"/apis/[^/]+")
+UNKNOWN = status(404, "NotFound", "the server could not find the requested resource", details={})
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MADE = "2026-03-01T12:00:00Z"
 BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS.values()}
@@ -233,6 +235,8 @@ class ClusterStandIn(StandIn):
     def _done(self, asked: Asked) -> Answer:
         if asked.path == REVIEWS:
             return self._review(json.loads(asked.body))
+        if asked.path == "/apis" or GROUP.fullmatch(asked.path):
+            return self._discovery(asked.path)
         place = self._place(asked.path)
         verb = VERBS.get(asked.method) or ("get" if place.name else "list")
         if self._is_denied(verb, place.kind.plural, place.namespace):
@@ -240,6 +244,8 @@ class ClusterStandIn(StandIn):
             said = f'User "bob" cannot {verb} resource "{place.kind.plural}" in API group "{place.kind.group}"{where}'
             shown = f'{place.resource} "{place.name}"' if place.name else place.resource
             raise Refusal(status(403, "Forbidden", f"{shown} is forbidden: {said}"))
+        if place.kind.name in self.unserved or place.version not in place.kind.versions:
+            raise Refusal(UNKNOWN)  # only now: who may not ask does not get to know
         if verb == "list":
             return self._list(place, asked)
         if asked.query.get("dryRun", "All") != "All":
@@ -247,11 +253,20 @@ class ClusterStandIn(StandIn):
         return {"get": self._get, "create": self._create, "update": self._update, "patch": self._patch,
                 "delete": self._delete}[verb](place, asked)  # fmt: skip
 
+    def _discovery(self, path: str) -> Answer:
+        """The groups that there are, or one of them: everybody may ask for these."""
+        served = sorted({kind.group for kind in KINDS.values() if kind.group and kind.name not in self.unserved})
+        groups = [{"kind": "APIGroup", "apiVersion": "v1", "name": group} for group in served]
+        if path == "/apis":
+            return Answer(body={"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        found = next((group for group in groups if path == f"/apis/{group['name']}"), None)
+        return Answer(body=dict(found)) if found else UNKNOWN
+
     def _place(self, path: str) -> Place:
         match = PATH.fullmatch(path)
         kind = BY_PATH.get((match["group"] or "", match["plural"])) if match else None
-        if not match or not kind or kind.name in self.unserved or match["version"] not in kind.versions:
-            raise Refusal(status(404, "NotFound", "the server could not find the requested resource", details={}))
+        if not match or not kind:
+            raise Refusal(UNKNOWN)
         return Place(kind, match["version"], unquote(match["namespace"] or ""), unquote(match["name"] or ""))
 
     def _is_denied(self, verb: str, plural: str, namespace: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 import pytest
 import yaml
-from pullcore.changes import HIDDEN
+from pullcore.changes import HIDDEN, Changes
 
 from tests.unit.builders import Object, cluster, server_labels
 
@@ -175,6 +175,24 @@ def test_it_warns_where_another_secret_is_tried_first(kit: Kit) -> None:
 def test_a_longer_key_of_another_secret_is_tried_first_whatever_the_order(kit: Kit) -> None:
     kit.put(secret("old", {f"{kit.host}/team": entry("bob", WRONG)}), failing(kit.image, secrets=["regcred", "old"]))
     assert "the kubelet tries secret/old first" in kit.add("regcred").err
+
+
+def test_it_warns_where_nothing_that_waits_comes_from_that_registry(kit: Kit) -> None:
+    kit.put(failing("ghcr.io/x/y"))
+    found = kit.add("regcred")
+    assert f"Warning: no image here comes from {kit.host}: those that wait come from ghcr.io" in found.err
+    kit.put(failing(kit.image, "web-2"))
+    assert "no image here comes from" not in kit.add("regcred").err
+
+
+def test_a_secret_that_nothing_lists_is_told_with_the_command_that_attaches_it(kit: Kit) -> None:
+    replicas = deployment("web-5d", kit.image, kind="ReplicaSet")
+    kit.put(deployment("web", kit.image), owned(replicas, deployment()), failing(kit.image, "web-5d-1", owner=replicas))
+    found = kit.add("regcred")
+    told = next(line for line in found.err.splitlines() if "nothing lists it yet" in line)
+    assert told.endswith("kubectl pullsecret attach regcred --for=deployment/web -n ns")
+    assert kit.run(*told.partition("kubectl pullsecret ")[2].split()).code == 0
+    assert "lists it yet" not in kit.add("regcred").err
 
 
 # Where the password comes from
@@ -825,6 +843,21 @@ def test_a_secret_that_could_not_be_written_attaches_nothing(kit: Kit) -> None:
     found = kit.add("regcred", "--for", "sa/default")
     assert (found.code, found.out) == (1, "")
     assert [one.method for one in kit.cluster.writes] == ["POST"]
+
+
+def test_an_interrupt_between_two_steps_leaves_what_was_done_and_tells_it(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.put(secret("regcred"), service_account("one"), service_account("two"))
+    patch = Changes.patch
+
+    def interrupted(self: Changes, kind: Any, value: Object, *more: Any) -> None:
+        if value["metadata"]["name"] == "two":
+            raise KeyboardInterrupt
+        patch(self, kind, value, *more)
+
+    monkeypatch.setattr(Changes, "patch", interrupted)
+    found = kit.run("attach", "regcred", "--for=sa/one", "--for=sa/two")
+    assert (found.code, found.out) == (130, "serviceaccount/one patched\n")
+    assert names(kit.cluster.get("ServiceAccount", "one")) == ["regcred"]
 
 
 # --- attach: to what, and what follows -----------------------------------------------------------------------------

@@ -154,7 +154,9 @@ def test_verify_and_a_registry_that_cannot_be_reached(kit: Kit) -> None:
     kit.put(secret("regcred", {host: entry()}))
     found = kit.run("verify")
     assert found.code == 0, "nobody knows that it fails"
+    assert rows(found)["regcred", host][2] == "unknown"
     assert "could not be asked from this machine" in rows(found)["regcred", host][3]
+    assert kit.run("verify", "-o", "json").json["entries"][0]["works"] is None
 
 
 def test_verify_and_an_image_that_is_not_given(kit: Kit) -> None:
@@ -620,6 +622,26 @@ def test_rotate_that_stops_half_way_says_where_the_old_password_still_is(kit: Ki
     assert found.err.splitlines()[-1].endswith("; still with the old password in namespace a, b")
 
 
+def test_rotate_that_stopped_half_way_says_how_it_is_finished(kit: Kit) -> None:
+    """The copies differ from their source then: to rotate again would leave them alone."""
+    entries = {kit.host: entry("carol", WRONG)}
+    kit.put(secret("regcred", entries), copy_in("a", entries), copy_in("b", entries))
+    answer = status(500, "InternalError", "not now")
+    kit.cluster.before = lambda asked: answer if asked.method == "PUT" and "/a/" in asked.path else None
+    told = rotate(kit).err.splitlines()[-1]
+    kit.cluster.before = lambda asked: None
+    assert "kubectl pullsecret copy regcred " in told
+    assert kit.run(*told.partition("kubectl pullsecret ")[2].split()).code == 0
+    assert [kit.cluster.entries("regcred", place) for place in "ab"] == [{kit.host: entry("carol", NEW)}] * 2
+
+
+def test_rotate_changes_the_right_one_of_two_with_the_same_login(kit: Kit) -> None:
+    same = entry("carol", WRONG)
+    kit.put(secret("regcred", {"ghcr.io": same, f"https://{kit.host}": same, "quay.io": same}))
+    assert rotate(kit, "--docker-server", kit.host).code == 0
+    assert kit.cluster.entries("regcred") == {"ghcr.io": same, f"https://{kit.host}": entry("carol", NEW), "quay.io": same}
+
+
 def test_rotate_keeps_what_somebody_else_wrote_meanwhile(kit: Kit) -> None:
     kit.put(secret("regcred", {kit.host: entry("carol", WRONG)}))
     done: list[Asked] = []
@@ -722,6 +744,42 @@ def test_remove_that_stops_half_way_says_what_was_done_and_what_not(kit: Kit, co
     last = found.err.splitlines()[-1]
     assert "deployment/web" in last
     assert "secret/regcred" in last
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_remove_that_stops_half_way_can_be_undone(kit: Kit, method: str) -> None:
+    kit.put(secret("regcred", {kit.host: entry()}), service_account("builder", "regcred"), deployment(secrets=["regcred"]))
+    answer, place = status(500, "InternalError", "not now"), "deployments" if method == "PATCH" else "secrets"
+    kit.cluster.before = lambda asked: answer if asked.method == method and place in asked.path else None
+    found = kit.run("remove", "regcred", "--detach", "-y")
+    assert found.code == 1
+    assert found.err.count("not now") == 1
+    assert "secret/regcred" in found.err.splitlines()[-1]
+    (undo,) = found.undo()
+    assert names(kit.cluster.get("ServiceAccount", "builder")) == []
+    kit.cluster.before = lambda asked: None
+    assert kit.run(*undo.split()[2:]).code == 0
+    assert names(kit.cluster.get("ServiceAccount", "builder")) == ["regcred"]
+    assert names(kit.cluster.get("Deployment", "web")) == ["regcred"]
+
+
+def test_remove_where_nobody_can_know_who_uses_it(kit: Kit) -> None:
+    kit.put(secret("regcred", {kit.host: entry()}))
+    for kind in ("pods", "deployments", "domains", "serviceaccounts"):
+        kit.cluster.denied = {("list", kind, "*")}
+        found = kit.run("remove", "regcred", "-y")
+        assert (found.code, kit.cluster.writes) == (1, []), kind
+        assert f"you may not list {kind} in namespace ns" in found.err
+
+
+def test_remove_where_there_is_no_operator(kit: Kit) -> None:
+    """A server refuses those who may not ask before it says that it knows no such kind: the roles `admin` and `edit` of a
+    cluster without WebLogic let nobody list Domains, and there are none."""
+    kit.put(secret("regcred", {kit.host: entry()}))
+    kit.cluster.unserved = {"Domain", "Cluster"}
+    kit.cluster.denied = {("*", "domains", "*"), ("*", "clusters", "*")}
+    found = kit.run("remove", "regcred", "-y")
+    assert (found.code, found.out) == (0, 'secret "regcred" deleted\n')
 
 
 def test_remove_one_entry_keeps_the_others(kit: Kit) -> None:

@@ -35,7 +35,7 @@ def test_few_pulls_left_is_said_before_it_bites(keep: Keep) -> None:
     assert limit and (limit.remaining, limit.total, limit.seconds, limit.account) == (3, 100, 21600, None)
     (finding,) = [one for one in outcome.one.findings if one.cause == "rate-limited"]
     assert finding.severity == "warning" and outcome.report.verdict == "pullable"
-    assert "pull 3 of 100 more in 6h" in outcome.text
+    assert "3 of 100 pulls left for the address of this machine (per 6h)" in outcome.text
     assert json.loads(outcome.shown["json"])["pulls"][0]["registry"]["pullsLeft"]["remaining"] == 3
 
 
@@ -44,7 +44,7 @@ def test_pulls_left_are_told_of_the_account(keep: Keep) -> None:
     limited(server, "180;w=21600", "200;w=21600")
     outcome = ask(server.image(), login(server), wire=wire_to(server))
     assert outcome.reach.limit and outcome.reach.limit.account == "bob"
-    assert "the account bob pull 180 of 200 more in 6h" in outcome.text
+    assert "180 of 200 pulls left for the account bob (per 6h)" in outcome.text
     assert "rate-limited" not in outcome.causes(), "enough are left"
 
 
