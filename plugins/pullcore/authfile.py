@@ -160,7 +160,13 @@ def encoded(document: Object) -> dict[str, str]:
     return {DATA_KEY: base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()}
 
 
+def spelling(document: Object, key: str) -> Optional[str]:
+    """The key as the content spells it, or None where it has none for that registry and path."""
+    auths = document.get("auths") or {}
+    return key if key in auths else next((other for other in auths if _same(other, key)), None)
+
+
 def find(document: Object, key: str) -> Optional[Object]:
     """The entry under a key, in whatever spelling."""
-    auths = document.get("auths") or {}
-    return next((auth for other, auth in auths.items() if other == key or _same(other, key)), None)
+    spelt = spelling(document, key)
+    return None if spelt is None else document["auths"][spelt]

@@ -64,7 +64,5 @@ def _changed(steps: Sequence[Step], change: Callable[[Step, Session], None], bac
         done = error.done
         raise
     finally:
-        words = " ".join(f"--for {target.ref}" for target in done)
-        if words and session.common.manner.dry_run == "none":
-            session.say(f"To undo: kubectl pullsecret {back} {name} {words} {session.scope}")
+        attaching.say_undo(back, name, done, session)
     return 0

@@ -243,11 +243,22 @@ def carry_out(steps: Sequence[Step], change: Callable[[Step, Session], None], se
         try:
             change(step, session)
         except CommandError as error:
-            left = ", ".join([*(one.target.ref for one in steps[number:]), *more])
-            had = f"; done: {', '.join(session.changes.done)}" if session.changes.done else ""
-            raise HalfWay(f"{error.text}{had}; not done: {left}", done) from None
+            raise half_way(error, done, [*(one.target.ref for one in steps[number:]), *more], session) from None
         done += [step.target] if step.follows else []
     return done
+
+
+def half_way(error: CommandError, done: Sequence[Target], left: Sequence[str], session: Session) -> HalfWay:
+    """The error that stopped several changes, with what was done and what was not."""
+    had = f"; done: {', '.join(session.changes.done)}" if session.changes.done else ""
+    return HalfWay(f"{error.text}{had}; not done: {', '.join(left)}", done)
+
+
+def say_undo(verb: str, name: str, done: Sequence[Target], session: Session) -> None:
+    """The command that takes these changes back."""
+    words = " ".join(f"--for {target.ref}" for target in done)
+    if words and session.common.manner.dry_run == "none":
+        session.say(f"To undo: kubectl pullsecret {verb} {name} {words} {session.scope}")
 
 
 class HalfWay(CommandError):

@@ -45,15 +45,23 @@ def remove(options: Remove, session: Session) -> int:
     if unseen:
         raise CommandError(
             f"it can't be known that nothing uses secret/{shown}: you may not list {', '.join(unseen)} "
-            f"in namespace {session.namespace}: nothing was changed"
+            f"in namespace {session.namespace}: nothing was changed; without looking: "
+            f"kubectl delete secret {shown} {session.scope}"
         )
     pods = [user.name for user in users if user.kind == "Pod"]
     if pods:
         session.say(f"Note: pods keep their lists, and go on without it: {', '.join(pods[:10])}")
     attaching.announce(steps, session)
     session.confirm(f"secret/{shown} is deleted, and its passwords are not kept")
-    attaching.carry_out(steps, attaching.detach, session, f"secret/{shown}")
-    session.changes.delete(SECRET, secret)
+    try:
+        done = attaching.carry_out(steps, attaching.detach, session, f"secret/{shown}")
+        try:
+            session.changes.delete(SECRET, secret)
+        except CommandError as error:
+            raise attaching.half_way(error, done, [f"secret/{shown}"], session) from None
+    except attaching.HalfWay as error:
+        attaching.say_undo("attach", options.name, error.done, session)
+        raise
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pullcore import authfile
 from pullcore.apierrors import Conflict
 from pullcore.errors import CommandError, one_line
@@ -35,8 +37,10 @@ def rotate(options: Rotate, session: Session) -> int:
         try:
             _written(place, entry, login, key, session)
         except CommandError as error:
-            left = ", ".join(str(one["metadata"]["namespace"]) for one in places[number:])
-            raise CommandError(f"{error.text}; still with the old password in namespace {left}") from None
+            left = [str(one["metadata"]["namespace"]) for one in places[number:]]
+            old = f"{error.text}; still with the old password in namespace {', '.join(left)}"
+            # The source has the new one already: to rotate again would leave its copies alone.
+            raise CommandError(f"{old}: {_copying(options.name, left, session)}" if number else old) from None
     session.say("Note: kubelets read the new password at their next pull by themselves: nothing has to be restarted")
     return 0
 
@@ -109,10 +113,17 @@ def _copies(source: Object, session: Session) -> list[Object]:
             if is_same(value, source):
                 found.append(value)
             else:
-                session.say(f"Warning: the copy in namespace {value['metadata']['namespace']} differs and is left alone")
+                namespace = str(value["metadata"]["namespace"])
+                alone = f"the copy in namespace {namespace} differs and is left alone"
+                name = source["metadata"]["name"]
+                session.say(f"Warning: {alone}: to make it the same: {_copying(name, [namespace], session)}")
     except CommandError as error:
         session.say(f"Warning: copies in other namespaces can't be looked for: {error.text}")
     return found
+
+
+def _copying(name: str, namespaces: Sequence[str], session: Session) -> str:
+    return " ".join(["kubectl pullsecret copy", name, *(f"--to-namespace {one}" for one in namespaces), session.scope])
 
 
 def _tell_consumers(name: str, namespace: str, session: Session) -> None:
@@ -126,6 +137,6 @@ def _tell_consumers(name: str, namespace: str, session: Session) -> None:
 def _changed(document: Object, key: str, entry: Object, login: Login) -> Object:
     """The content with the new login in the place of the old: the key stays as it is spelt."""
     auths = document.get("auths") or {}
-    spelt = next((other for other, value in auths.items() if value == entry), key)
+    spelt = authfile.spelling(document, key) or key
     new = authfile.entry(login.username, login.password, login.email or str(entry.get("email") or ""))
     return {**document, "auths": {**auths, spelt: new}}

@@ -98,7 +98,20 @@ class Session:
         """What can name a pull secret and could not be listed, after `consumers`: who uses one is not known then."""
         plurals = [KINDS[kind].plural for kind in KINDS_THAT_LIST]
         found = [plural for plural in plurals if any(one.what.startswith(f"{plural} in ") for one in seen.not_checked)]
+        if "domains" in found and not self._has_domains:
+            found.remove("domains")
         return [*(["serviceaccounts"] if self._unlisted_accounts else []), *found]
+
+    @cached_property
+    def _has_domains(self) -> bool:
+        """Whether the cluster knows Domains: a server refuses who may not list them before it says that there are none."""
+        try:
+            self.cluster.get(f"/apis/{KINDS['Domain'].group}")
+        except NotFound:
+            return False
+        except ApiError:  # who may not ask learns nothing
+            return True
+        return True
 
     def get(self, kind: str, name: str, namespace: Optional[str] = None) -> Optional[Object]:
         """The whole object, or None."""
