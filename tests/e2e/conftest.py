@@ -54,7 +54,7 @@ def environment(kubeconfig: str, kubectl: str) -> dict[str, str]:
     return env
 
 
-def wait_for(predicate: Callable[[], T], what: str, timeout: float = 60, every: float = 0.3) -> T:
+def wait_for(predicate: Callable[[], T], what: str, timeout: float = 180, every: float = 0.3) -> T:
     """The first true value of the predicate; the test fails when there is none in time."""
     deadline = time.monotonic() + timeout
     while True:

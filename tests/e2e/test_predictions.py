@@ -238,7 +238,7 @@ class Stage:
             pods.update((pod["metadata"]["name"], pod) for pod in self.kubectl.list("pods"))
             return not [name for name in names if not outcome(pods[name])]
 
-        wait_for(open_rows, "an outcome of every pod", timeout=180, every=1)
+        wait_for(open_rows, "an outcome of every pod", timeout=600, every=1)
         return {name: pods[name] for name in names}
 
 
