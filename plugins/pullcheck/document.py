@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any, Optional
 
 from pullcore.diagnosis import Diagnosis, Report
 from pullcore.keyring import LookUp
+from pullcore.printed import printed
 from pullcore.pull import ContainerUse
 from pullcore.registry_view import View
 
@@ -29,12 +29,7 @@ def document(report: Report) -> dict[str, Any]:
 
 def render(report: Report, output: str) -> str:
     """The report as text, `output` being json or yaml; ASCII, so that nothing in it can act on a terminal."""
-    if output == "json":
-        return json.dumps(document(report), indent=4) + "\n"
-    import yaml
-
-    text: str = yaml.safe_dump(document(report), sort_keys=False, default_flow_style=False)
-    return text
+    return printed(document(report), output)
 
 
 def _pull(one: Diagnosis) -> dict[str, Any]:

@@ -59,10 +59,7 @@ def _resolved(word: str, session: Session) -> Object:
         kind = KINDS["ServiceAccount"] if kind_word.lower() in ACCOUNT_WORDS else kind_called(kind_word)
         if not kind or not name:
             raise UsageError(f'"{shown}" names nothing that lists pull secrets: write domain/NAME, serviceaccount/NAME, ...')
-        value = session.get(kind.name, name)
-        if value is None:
-            raise CommandError(f'{kind.plural} "{one_line(name, 100)}" not found in namespace {session.namespace}')
-        return {**value, "kind": kind.name}
+        return {**session.named(kind.name, name), "kind": kind.name}
 
     def look(kind: str) -> Optional[Object]:
         try:

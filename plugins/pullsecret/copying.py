@@ -18,10 +18,7 @@ from pullsecret.session import Session
 
 def copy(options: Copy, session: Session) -> int:
     """Makes or updates the copies, or compares them; 0, or 1 where a copy differs (--check). Raises CommandError."""
-    source = session.get("Secret", options.name)
-    shown = one_line(options.name, 100)
-    if source is None:
-        raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    source, shown = session.named("Secret", options.name), one_line(options.name, 100)
     if source.get("type") not in PULL_SECRET_TYPES:
         raise CommandError(f"secret/{shown} is of type {one_line(source.get('type'), 60)}: it is no pull secret")
     wanted = _namespaces(options, session)

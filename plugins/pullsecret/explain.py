@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TextIO
 
 from pullcore.authkey import masked, why
 from pullcore.errors import CommandError
+from pullcore.printed import printed
 from pullcore.reference import InvalidReference, parse
 from pullcore.terminal import clean
 
@@ -30,14 +30,7 @@ def explain(options: Explain, stdout: TextIO) -> int:
         "reason": verdict.reason,
         "better": verdict.better,
     }
-    if options.output == "json":
-        stdout.write(json.dumps(document, indent=4) + "\n")
-    elif options.output == "yaml":
-        import yaml
-
-        stdout.write(yaml.safe_dump(document, sort_keys=False))
-    else:
-        stdout.write(_text(document))
+    stdout.write(printed(document, options.output) if options.output else _text(document))
     return 0 if verdict.matches else 1
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from pullcore.keyring import SecretFacts, read_secret
+from pullcore.printed import printed
 from pullcore.pull import Object, Target
 from pullcore.store import PULL_SECRET_TYPES
 from pullcore.terminal import table
@@ -119,9 +119,4 @@ def _document(rows: Sequence[Row], output: str) -> str:
             for row in rows
         ],
     }
-    if output == "json":
-        return json.dumps(document, indent=4) + "\n"
-    import yaml
-
-    text: str = yaml.safe_dump(document, sort_keys=False)
-    return text
+    return printed(document, output)

@@ -25,9 +25,7 @@ TRIES = 5
 
 def remove(options: Remove, session: Session) -> int:
     """Does it; 0. Raises CommandError where something uses it."""
-    secret, shown = session.get("Secret", options.name), one_line(options.name, 100)
-    if secret is None:
-        raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    secret, shown = session.named("Secret", options.name), one_line(options.name, 100)
     session.warn_of_keeper(secret, f"secret/{shown}")
     seen = session.everything()
     if options.server is not None:

@@ -66,9 +66,7 @@ def _written(place: Object, entry: Object, login: Login, key: str, session: Sess
 
 
 def _source(name: str, session: Session) -> Object:
-    source, shown = session.get("Secret", name), one_line(name, 100)
-    if source is None:
-        raise CommandError(f'secrets "{shown}" not found in namespace {session.namespace}')
+    source, shown = session.named("Secret", name), one_line(name, 100)
     if source.get("type") != DOCKERCONFIGJSON:
         raise CommandError(
             f"secret/{shown} is of type {one_line(source.get('type'), 60)}: only {DOCKERCONFIGJSON} is rotated"

@@ -127,6 +127,13 @@ class Session:
                     return None
         return None
 
+    def named(self, kind: str, name: str) -> Object:
+        """The whole object. Raises CommandError where it is not there."""
+        value = self.get(kind, name)
+        if value is None:
+            raise CommandError(f'{KINDS[kind].plural} "{one_line(name, 100)}" not found in namespace {self.namespace}')
+        return value
+
     # Talking
 
     def say(self, line: str) -> None:

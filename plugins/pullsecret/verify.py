@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import SecretFacts, read_secret
+from pullcore.printed import printed
 from pullcore.terminal import table
 
 from pullsecret.entries import Checked, checked
@@ -74,9 +74,4 @@ def _document(found: Sequence[Checked], output: str) -> str:
             for one in found
         ],
     }
-    if output == "json":
-        return json.dumps(document, indent=4) + "\n"
-    import yaml
-
-    text: str = yaml.safe_dump(document, sort_keys=False)
-    return text
+    return printed(document, output)
