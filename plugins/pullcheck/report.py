@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
 from pullcore.errors import visible
+from pullcore.explanation import MAX_TEXT, cause_lines, hanging
 from pullcore.kinds import KINDS
 from pullcore.pull import Pull, Target
-from pullcore.terminal import Style, clean, table, wrapped
+from pullcore.terminal import Style, clean, table
 from pullcore.times import age
 from pullcore.workload import waits_for_image
 
 from pullcheck.steps import Step, steps
 
 NAME_WIDTH = 13  # of the column of step names
-MAX_TEXT = 500
 
 
 def explained(report: Report, style: Style) -> str:
@@ -35,7 +34,7 @@ def summary(report: Report, style: Style, *, namespaces: bool) -> str:
         if one.findings:
             groups.setdefault((one.findings[0].cause, one.findings[0].summary), []).append(one)
     for (_, _), group in sorted(groups.items(), key=lambda item: -len(item[1])):
-        lines += ["", *_cause(group, style)]
+        lines += ["", *cause_lines(group, style)]
     if report.pulls:
         first = report.pulls[0].pull
         words = [
@@ -134,12 +133,12 @@ def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
     lines = [f"{style.mark(mark)} " + "   ".join(title)]
     for step in steps(one, report.evidence):
         lines += _step(step, style)
-    lines += _cause([one], style) if one.verdict != PULLABLE else []
+    lines += cause_lines([one], style) if one.verdict != PULLABLE else []
     extra = one.findings[1:] if one.verdict != PULLABLE else one.findings
     for finding in extra:
         if finding.severity != "error":
             sign = style.mark("warn" if finding.severity == "warning" else "none")
-            lines += _hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
+            lines += hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
     return lines
 
 
@@ -158,38 +157,6 @@ def _even(lines: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     rows = list(lines)
     longest = max((len(row) for row in rows), default=0)
     return [row + ("",) * (longest - len(row)) for row in rows]
-
-
-def _cause(group: Sequence[Diagnosis], style: Style) -> list[str]:
-    """The primary cause that a group of Pulls has in common, what it means, and the commands that mend it."""
-    if not group[0].findings:
-        return []
-    finding = group[0].findings[0]
-    many = f"{len(group)} images: " if len(group) > 1 else ""
-    lines = _hanging(style.paint("Cause: ", "bold"), 7, f"{many}{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
-    # The kubelet's own text stands in its step already; where it was not understood, it is shown whole.
-    tell = len(group) == 1 and (CAUSES[finding.cause].from_objects or finding.cause in ("invalid-name", "unknown"))
-    for text in (*(finding.evidence if tell else ()), *(finding.notes if len(group) == 1 else ())):
-        lines += _hanging("       ", 7, clean(text, MAX_TEXT))
-    if not _is_seen_only_here(group[0]):
-        lines += _hanging("       ", 7, CAUSES[finding.cause].remedy)
-    commands = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))
-    for number, command in enumerate(commands[:8]):
-        lines.append((style.paint("Fix:   ", "bold") if not number else "       ") + visible(command))
-    if len(commands) > 8:
-        lines.append(f"       and {len(commands) - 8} more (-o json shows all)")
-    return lines
-
-
-def _is_seen_only_here(one: Diagnosis) -> bool:
-    """Whether the cause is what stands between this machine and the registry: remedies are about the nodes."""
-    view = one.view
-    return view is not None and not view.reach.answers and one.verdict != BLOCKED and one.findings[0].cause == view.cause
-
-
-def _hanging(first: str, indent: int, text: str) -> list[str]:
-    parts = wrapped(text, indent)
-    return [first + parts[0], *(" " * indent + part for part in parts[1:])]
 
 
 def _s(count: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Optional, TextIO
 
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import visible
-from pullcore.kinds import Kind
+from pullcore.kinds import KINDS, Kind
 from pullcore.pull import Object
 
 JSON_PATCH = "application/json-patch+json"
@@ -49,19 +49,26 @@ class Changes:
         """Puts the whole object in the place of the one with its resourceVersion."""
         self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
 
-    def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object) -> None:
+    def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object, what: str = "patched") -> None:
         """A JSON patch to `value`; `result` is what becomes of it, as far as one knows without asking."""
         path = self._path(kind, value)
         answer = self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH)
-        self._tell(kind, answer, "patched")
+        self._tell(kind, answer, what)
 
-    def delete(self, kind: Kind, value: Object) -> None:
-        """Deletes the very object that was seen (UID and resourceVersion)."""
-        metadata = value["metadata"]
-        seen = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen}
+    def delete(self, kind: Kind, value: Object, *, propagation: Optional[str] = None) -> None:
+        """Deletes the very object that was seen (UID, and resourceVersion where it has one). propagation: Foreground,
+        Background or Orphan; None is what the API does by itself."""
+        body = self._delete_options(value) | ({"propagationPolicy": propagation} if propagation else {})
         self._sent("DELETE", self._path(kind, value), body, value)
-        self._tell(kind, value, "deleted", line=f"{kind.name.lower()} {json.dumps(metadata['name'])} deleted")
+        self._tell_gone(kind, value, "deleted")
+
+    def evict(self, value: Object) -> None:
+        """Has the very pod that was seen deleted, unless a disruption budget forbids it (ApiError 429)."""
+        kind, metadata = KINDS["Pod"], value["metadata"]
+        named = {"name": metadata["name"], "namespace": metadata["namespace"]}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
+        self._sent("POST", self._path(kind, value, "eviction"), body | {"deleteOptions": self._delete_options(value)}, value)
+        self._tell_gone(kind, value, "evicted")
 
     def unchanged(self, kind: Kind, value: Object) -> None:
         """Says that there was nothing to do."""
@@ -70,10 +77,17 @@ class Changes:
     # Sending and saying
 
     @staticmethod
-    def _path(kind: Kind, value: Object) -> str:
+    def _path(kind: Kind, value: Object, sub: str = "") -> str:
         metadata, version = value["metadata"], str(value.get("apiVersion", "")).rpartition("/")[2]
         group_version = kind.group_version(version or None)
-        return resource_path(group_version, kind.plural, namespace=metadata["namespace"], name=metadata["name"])
+        return resource_path(group_version, kind.plural, namespace=metadata["namespace"], name=metadata["name"], sub=sub)
+
+    def _delete_options(self, value: Object) -> Object:
+        metadata = value["metadata"]
+        version = {"resourceVersion": metadata["resourceVersion"]} if metadata.get("resourceVersion") else {}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"], **version}}
+        # A server that is given options does not look at the query of a DELETE: without this a dry run would delete.
+        return options | ({"dryRun": ["All"]} if self.manner.dry_run == "server" else {})
 
     def _sent(self, method: str, path: str, body: Any, result: Object, content_type: str = "application/json") -> Object:
         if self.manner.dry_run == "client":
@@ -93,6 +107,9 @@ class Changes:
             self._write(f"{visible(line or f'{kind.ref(name)} {what}')}{NOT_TRIED[self.manner.dry_run]}\n")
         if changed and self.manner.dry_run == "none":
             self.done.append(line or f"{kind.ref(name)} {what}")
+
+    def _tell_gone(self, kind: Kind, value: Object, what: str) -> None:
+        self._tell(kind, value, what, line=f"{kind.name.lower()} {json.dumps(value['metadata']['name'])} {what}")
 
     def _document(self, kind: Kind, value: Object) -> str:
         shown = {"apiVersion": kind.group_version(), "kind": kind.name, **value}

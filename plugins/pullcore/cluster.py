@@ -1,7 +1,7 @@
-"""The Kubernetes API as plain dictionaries: the only importer of the `kubernetes` package.
+"""The Kubernetes API as plain dictionaries.
 
-Requests go through that package's own configuration and connection pool (proxies, TLS names, sockets), below its
-generated clients: parsing 500 pods into model classes takes 30 to 80 times as long as json.loads.
+Requests go through the `kubernetes` package's own configuration and connection pool (see pool.py), below its generated
+clients: parsing 500 pods into model classes takes 30 to 80 times as long as json.loads.
 
 Deliberate differences from kubectl: without --request-timeout a connection may take 10 s and an answer 60 s, where
 kubectl waits for ever; redirects are not followed, so that a credential never goes to another server.
@@ -12,16 +12,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import ModuleType
-from typing import Any, Optional
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from typing import Any, Optional, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
 from pullcore import kubeconfig
 from pullcore.apierrors import CONNECT_TIMEOUT, READ_TIMEOUT, refusal, unreachable
@@ -33,9 +31,10 @@ from pullcore.apierrors import NotFound as NotFound
 from pullcore.apierrors import Unauthorized as Unauthorized
 from pullcore.apierrors import Unreachable as Unreachable
 from pullcore.command import LOG_REQUESTS, Connection
-from pullcore.credentials import Credential, credential, tls_context
+from pullcore.credentials import credential
 from pullcore.errors import CommandError, one_line
-from pullcore.overlap import WORKERS, started
+from pullcore.overlap import started
+from pullcore.pool import body_of, is_on_this_machine, lines, of_provider, pool_for, sent
 
 PAGE = 500
 ERROR_BODY = 64 * 1024
@@ -45,10 +44,13 @@ TOKEN = re.compile(rb'\{"kind":"\w+","apiVersion":"[^"]*","metadata":\{(?:"\w+":
 PATIENCE = 5  # how often a request is repeated when the server says "too many requests"
 LONGEST_PAUSE = 10.0
 YOUNG = 5.0  # credentials refused within so many seconds are wrong, not expired
+SILENCE = 15.0  # how much longer than it is to last a watch is waited for: the server ends it, not we
+LONGEST_LINE = 32 * 1024 * 1024  # of a watch; etcd takes objects of 1.5 MiB
 
 JSON = "application/json"
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 def resource_path(
@@ -176,6 +178,29 @@ class Cluster:
         for page in self.pages(path, accept=accept, **query):
             yield from page
 
+    def watch(
+        self, path: str, *, resource_version: str, seconds: float = 240, **query: Any
+    ) -> Generator[Object, None, None]:
+        """The changes of the list at `path` after `resource_version`, as they come; the server ends it after `seconds`.
+
+        Yields {"type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {...}}. query: the list's selectors. The
+        request is sent when the first event is asked for; `close` ends it. --request-timeout is only for connecting, for
+        a watch is meant to last. A last line that is not whole is dropped. Raises ApiError as `request` does (Gone for a
+        resource version that is too old), and Unreachable, also for a line that is no event or longer than 32 MiB.
+        """
+        lasting = {"watch": True, "allowWatchBookmarks": True, "timeoutSeconds": max(int(seconds), 1)}
+        url = self._url(path, {**query, **lasting, "resourceVersion": resource_version})
+        response = self._insistently(partial(self._opened, url=url, silence=seconds + SILENCE))
+        try:
+            pieces = iter(partial(self._piece, response, url, seconds + SILENCE), b"")
+            for line in lines(pieces, LONGEST_LINE):
+                event = self._document(line)
+                if not isinstance(event.get("type"), str) or not isinstance(event.get("object"), dict):
+                    raise self._nonsense(line)
+                yield event
+        finally:
+            response.close()
+
     def request(
         self,
         method: str,
@@ -203,17 +228,23 @@ class Cluster:
         accept: str = JSON,
     ) -> bytes:
         """What `request` gets, not parsed yet."""
-        url = self.server + path
-        given = [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in (query or {}).items()]
-        if any(value is not None for _, value in given):
-            url += "?" + urlencode([(key, value) for key, value in given if value is not None])
+        url = self._url(path, query or {})
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {"Accept": accept} if content is None else {"Accept": accept, "Content-Type": content_type}
+        return self._insistently(partial(self._exchange, method=method, url=url, body=content, more=headers))
+
+    def _url(self, path: str, query: Mapping[str, Any]) -> str:
+        given = [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in query.items()]
+        asked = urlencode([(key, value) for key, value in given if value is not None])
+        return f"{self.server}{path}?{asked}" if asked else self.server + path
+
+    def _insistently(self, ask: Callable[[_Session], T]) -> T:
+        """What `ask` returns; it is called again as the docstring of `request` says."""
         first = session = self._session
         busy = 0
         while True:
             try:
-                return self._exchange(session, method, url, content, headers)
+                return ask(session)
             except Unauthorized:
                 if session is not first:
                     raise
@@ -228,53 +259,86 @@ class Cluster:
                 time.sleep(min(max(seconds if isinstance(seconds, (int, float)) else 1, 0.1), LONGEST_PAUSE))
 
     def _exchange(self, session: _Session, method: str, url: str, body: Optional[bytes], more: Mapping[str, str]) -> bytes:
+        """One request and its whole answer. Raises ApiError or Unreachable."""
         import urllib3
 
-        headers = urllib3.HTTPHeaderDict(session.headers)
-        headers.update(more)
         if self._timeout is None:
             timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
         else:
             timeout = urllib3.Timeout(total=self._timeout or None)
         began = time.monotonic()
         deadline = began + self._timeout if self._timeout else None
-
-        def send() -> Any:
-            return session.pool.request(
-                method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False,
-                preload_content=False,
-            )  # fmt: skip
-
-        try:
+        with self._faults(method, url):
+            response = sent(session.pool, method, url, body, session.headers, more, timeout)
             try:
-                response = send()
-            except urllib3.exceptions.ProtocolError:
-                if method != "GET":
-                    raise
-                response = send()  # the server had closed the idle connection: Go's client tries again, too
-            try:
-                content = _read(response, None if response.status < 300 else ERROR_BODY, deadline)
+                content = body_of(response, None if response.status < 300 else ERROR_BODY, deadline)
             finally:
                 response.close()  # one that was read to its end is back in the pool already
+        self._note(method, url, response, began)
+        if response.status >= 300:
+            raise _refused(response, content)
+        return content
+
+    def _opened(self, session: _Session, url: str, silence: float) -> Any:
+        """The answer to a watch, its body still to come. Raises ApiError or Unreachable."""
+        import urllib3
+
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT if self._timeout is None else self._timeout or None, read=silence)
+        more = {"Accept": JSON, "Accept-Encoding": "identity"}  # what compresses would hold events back
+        began = time.monotonic()
+        with self._faults("GET", url):
+            response = sent(session.pool, "GET", url, None, session.headers, more, timeout)
+            if response.status >= 300:
+                try:
+                    content = body_of(response, ERROR_BODY, None)
+                finally:
+                    response.close()
+        self._note("GET", url, response, began)
+        if response.status >= 300:
+            raise _refused(response, content)
+        return response
+
+    def _piece(self, response: Any, url: str, silence: float) -> bytes:
+        """What has come of a watch since the last call; waits for something; empty at the end."""
+        import urllib3
+
+        with self._faults("GET", url):
+            try:
+                return response.read1(1 << 16) or b""
+            except urllib3.exceptions.ReadTimeoutError:  # not a matter of --request-timeout
+                host = urlsplit(self.server).netloc
+                raise Unreachable(f"Unable to connect to the server: {host} was silent for {silence:g}s") from None
+
+    @contextmanager
+    def _faults(self, method: str, url: str) -> Iterator[None]:
+        """Raises what goes wrong between here and the server as Unreachable."""
+        import urllib3
+
+        began = time.monotonic()
+        try:
+            yield
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if self._log:
                 self._log(f"{method} {url} failed in {(time.monotonic() - began) * 1000:.0f} milliseconds")
             raise unreachable(error, self.server, self._timeout) from None
+
+    def _note(self, method: str, url: str, response: Any, began: float) -> None:
+        """Logs an answer, and passes on the warnings that came with it."""
         if self._log:
             took = (time.monotonic() - began) * 1000
             self._log(f"{method} {url} {response.status} {one_line(response.reason, 40)} in {took:.0f} milliseconds")
         for header in response.headers.getlist("Warning"):
             self._pass_on(header)
-        if response.status >= 300:
-            raise refusal(response.status, _parsed(content), content, response.headers.get("Retry-After"))
-        return content
 
     def _document(self, content: bytes) -> Object:
         document = _parsed(content)
         if not isinstance(document, dict):
-            begin = one_line(content[:400].decode(errors="replace"), 150)
-            raise Unreachable(f"error: {self.server} does not answer like a Kubernetes API server: {begin or 'nothing'}")
+            raise self._nonsense(content)
         return document
+
+    def _nonsense(self, content: bytes) -> Unreachable:
+        begin = one_line(content[:400].decode(errors="replace"), 150)
+        return Unreachable(f"error: {self.server} does not answer like a Kubernetes API server: {begin or 'nothing'}")
 
     def _renewed(self, stale: _Session) -> _Session:
         """A session with fresh credentials, or `stale` itself if there can be none or it is too young to be expired."""
@@ -297,9 +361,9 @@ class Cluster:
 
     def _open(self) -> _Session:
         settings = self._settings
-        found = credential(settings, self._environ, _of_provider)
+        found = credential(settings, self._environ, of_provider)
         headers = [("User-Agent", self._user_agent), *settings.impersonation]
-        if not _on_this_machine(settings.server):
+        if not is_on_this_machine(settings.server):
             # A page of 500 pods of 1.4 MB took 0.11 s over 100 Mbit/s, compressed 0.01 s; on loopback it does not pay.
             headers.append(("Accept-Encoding", "gzip"))
         if found.authorization:
@@ -309,104 +373,11 @@ class Cluster:
                 raise CommandError(f"{name} holds characters that cannot be sent")
         # HTTP headers are bytes, sent as Latin-1; Go sends and reads UTF-8.
         encoded = [(name, value.encode().decode("latin-1")) for name, value in headers]
-        return _Session(_pool(settings, found, self._environ), encoded, time.monotonic())
+        return _Session(pool_for(settings, found, self._environ), encoded, time.monotonic())
 
 
-def _of_provider(provider: Mapping[str, Any], server: str) -> str:
-    """The Authorization of kubeconfig's old auth-provider (oidc, gcp); the `kubernetes` package knows how.
-
-    The kubeconfig file is never rewritten, so a refreshed token lasts for this run.
-    """
-    shown = one_line(provider.get("name"), 60)
-    try:
-        from kubernetes.client import Configuration
-        from kubernetes.config import load_kube_config_from_dict
-
-        configuration = Configuration()
-        load_kube_config_from_dict(  # type: ignore[no-untyped-call,unused-ignore]
-            {
-                "current-context": "x",
-                "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-                "clusters": [{"name": "x", "cluster": {"server": server.replace("https:", "http:", 1)}}],
-                "users": [{"name": "x", "user": {"auth-provider": json.loads(json.dumps(provider, default=str))}}],
-            },
-            client_configuration=configuration,
-            persist_config=False,
-        )
-        found = next(iter(configuration.api_key.values()), None)  # its key differs between 35 and 37
-    except Exception as error:  # noqa: BLE001 - the package lets anything out: KeyError, OAuth errors, HTTP errors
-        reason = one_line(f"{type(error).__name__}: {error}", 200)
-        raise CommandError(f"getting credentials: auth-provider {shown}: {reason}") from None
-    if not found:
-        raise CommandError(f"getting credentials: auth-provider {shown} gave no token; use an exec plugin instead")
-    return str(found)
-
-
-def _pool(settings: kubeconfig.Settings, found: Credential, environ: Mapping[str, str]) -> Any:
-    """The connection pool that the `kubernetes` package builds for these settings, with our TLS context in it."""
-    with _no_package_init("kubernetes", "kubernetes.client", "kubernetes.utils"):
-        from kubernetes.client.configuration import Configuration
-        from kubernetes.client.rest import RESTClientObject
-
-    import logging
-
-    from urllib3 import disable_warnings, make_headers
-    from urllib3.exceptions import HTTPError, InsecureRequestWarning
-
-    disable_warnings(InsecureRequestWarning)  # the user asked for it
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # what it would log is in the error
-    configuration = Configuration()
-    configuration.host = settings.server
-    configuration.proxy, configuration.no_proxy = _proxy(settings, environ)
-    configuration.tls_server_name = settings.cluster.get("tls-server-name")
-    configuration.verify_ssl = not settings.cluster.get("insecure-skip-tls-verify")
-    configuration.connection_pool_maxsize = 4 * WORKERS  # some steps overlap
-    try:
-        proxy_user = urlsplit(configuration.proxy or "").netloc.rpartition("@")[0]
-        if proxy_user:
-            configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(proxy_user))
-        pool = RESTClientObject(configuration).pool_manager
-    except (HTTPError, ImportError, ValueError) as error:
-        proxy = one_line(str(configuration.proxy).rpartition("@")[2], 100)
-        raise CommandError(f"the proxy {proxy} cannot be used: {one_line(error, 200)}") from None
-    if settings.server.startswith("https:"):
-        # Our own context needs no key files, and trusts what kubectl trusts.
-        pool.connection_pool_kw.update(ssl_context=tls_context(settings, found), ca_certs=None)
-    return pool
-
-
-def _proxy(settings: kubeconfig.Settings, environ: Mapping[str, str]) -> tuple[Optional[str], str]:
-    """The proxy and the hosts that go without; Go's rules (httpproxy): the cluster's proxy-url knows no exception."""
-    configured = settings.cluster.get("proxy-url")
-    if configured:
-        return str(configured), ""
-    if _on_this_machine(settings.server):
-        return None, ""
-    name = urlsplit(settings.server).scheme + "_proxy"
-    proxy = environ.get(name.upper()) or environ.get(name)
-    if proxy and "://" not in proxy:
-        proxy = "http://" + proxy
-    return proxy or None, environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-
-
-def _on_this_machine(server: str) -> bool:
-    host = urlsplit(server).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _read(response: Any, limit: Optional[int], deadline: Optional[float]) -> bytes:
-    """The body, cut at `limit`; `deadline` counts for the whole of it, as kubectl's --request-timeout does."""
-    if limit is None and deadline is None:
-        return bytes(response.read())
-    parts, size = [], 0
-    while part := response.read1(1 << 16):  # read() would wait for all of it
-        parts.append(part)
-        size += len(part)
-        if limit is not None and size >= limit:
-            break
-        if deadline is not None and time.monotonic() > deadline:
-            raise TimeoutError
-    return b"".join(parts)[:limit]
+def _refused(response: Any, content: bytes) -> ApiError:
+    return refusal(response.status, _parsed(content), content, response.headers.get("Retry-After"))
 
 
 def _parsed(content: bytes) -> Any:
@@ -424,30 +395,3 @@ def _continue(document: Object) -> Optional[str]:
 def _uid(item: Object) -> Optional[str]:
     found = (item.get("metadata") or {}).get("uid")
     return str(found) if found else None
-
-
-@contextmanager
-def _no_package_init(*names: str) -> Iterator[None]:
-    """Lets modules of a package be imported without its `__init__`, which would import all of it.
-
-    Measured with kubernetes 35.0 and 37.0: 0.07 s instead of 0.2 to 0.6 s. Afterwards the packages can be imported
-    as always. Does nothing for a package that is imported already.
-    """
-    import importlib.util
-
-    bare: dict[str, ModuleType] = {}
-    for name in names:
-        if name in sys.modules and name not in bare:
-            continue
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.submodule_search_locations is None:
-            continue
-        bare[name] = sys.modules[name] = ModuleType(name)
-        bare[name].__path__ = list(spec.submodule_search_locations)
-        bare[name].__spec__ = spec
-    try:
-        yield
-    finally:
-        for name, module in bare.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]

@@ -45,6 +45,7 @@ class Request:
     everything: bool = False  # what is there, waiting or not
     images: tuple[Object, ...] = ()  # of kind Image: pods that are only asked about
     what_if: tuple[str, ...] = ()  # secrets that every Pull is taken to name
+    unambiguous: bool = False  # a name without a type that fits several kinds is refused
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Gathering:
         roots: list[Object] = []
         notes: list[str] = []
         for named in parse_names(self.request.names):
-            found, remarks = find(named, namespace, self.objects)
+            found, remarks = find(named, namespace, self.objects, unambiguous=self.request.unambiguous)
             notes += remarks
             if found["kind"] == "Cluster":
                 domains = domains_of_cluster(found, self.objects)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
 
 from pullcore.apierrors import ApiError
 from pullcore.cluster import Cluster
@@ -23,38 +22,59 @@ class Action:
     kind: Kind
     namespace: str
     name: str = ""
+    sub: str = ""  # a subresource: "eviction"
 
     def __str__(self) -> str:
-        """As `kubectl auth can-i` would be asked."""
+        """As `kubectl auth can-i` would be asked, a subresource as in its path."""
         resource = f"{self.kind.plural}.{self.kind.group}" if self.kind.group else self.kind.plural
-        return f"{self.verb} {resource}{f'/{self.name}' if self.name else ''} in namespace {self.namespace}"
+        path = "/".join(part for part in (resource, self.name, self.sub) if part)
+        return f"{self.verb} {path} in namespace {self.namespace}"
+
+
+class Permissions:
+    """What the user may do, each action asked about once. A cluster that does not answer the question is taken for a yes,
+    for it will refuse the action itself."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._answers: dict[Action, bool] = {}
+
+    def may(self, action: Action) -> bool:
+        self.ask((action,))
+        return self._answers[action]
+
+    def ask(self, actions: Iterable[Action]) -> None:
+        """Asks side by side what is not known yet, so that `may` has not to wait for one after the other."""
+        new = [action for action in dict.fromkeys(actions) if action not in self._answers]
+        self._answers.update(zip(new, overlapped(self._is_allowed, new)))
+
+    def _is_allowed(self, action: Action) -> bool:
+        attributes = {
+            "verb": action.verb,
+            "group": action.kind.group,
+            "resource": action.kind.plural,
+            "subresource": action.sub,
+            "namespace": action.namespace,
+            "name": action.name,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+        }
+        try:
+            status = self.cluster.request("POST", REVIEWS, body=review).get("status") or {}
+        except ApiError:
+            return True
+        return bool(status.get("allowed", True))
 
 
 def demand(cluster: Cluster, actions: Iterable[Action]) -> None:
-    """Raises CommandError with everything that the user may not do; a cluster that does not answer the question lets it
-    pass, for it will refuse the action itself."""
+    """Raises CommandError with everything that the user may not do."""
     asked = list(dict.fromkeys(actions))
-    refused = [action for action, reason in zip(asked, overlapped(lambda one: _refusal(cluster, one), asked)) if reason]
+    permissions = Permissions(cluster)
+    permissions.ask(asked)
+    refused = [action for action in asked if not permissions.may(action)]
     if refused:
         missing = "; ".join(one_line(action, 200) for action in refused)
         raise CommandError(f"you are not allowed to {missing}: nothing was changed")
-
-
-def _refusal(cluster: Cluster, action: Action) -> Optional[str]:
-    attributes = {
-        "verb": action.verb,
-        "group": action.kind.group,
-        "resource": action.kind.plural,
-        "namespace": action.namespace,
-        "name": action.name,
-    }
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-    }
-    try:
-        status = cluster.request("POST", REVIEWS, body=review).get("status") or {}
-    except ApiError:
-        return None
-    return None if status.get("allowed", True) else str(status.get("reason") or "not allowed")

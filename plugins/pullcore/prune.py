@@ -22,6 +22,7 @@ METADATA: dict[str, Shape] = {
     "namespace": str,
     "uid": str,
     "resourceVersion": str,
+    "generation": int,
     "creationTimestamp": str,
     "deletionTimestamp": str,
     "ownerReferences": OWNERS,
@@ -62,7 +63,7 @@ POD: Shape = {
         "phase": str,
         "reason": str,
         "startTime": str,
-        "conditions": [{"type": str, "status": str, "reason": str, "lastTransitionTime": str}],
+        "conditions": [{"type": str, "status": str, "reason": str, "message": str, "lastTransitionTime": str}],
         "initContainerStatuses": STATUSES,
         "containerStatuses": STATUSES,
         "ephemeralContainerStatuses": STATUSES,
@@ -75,17 +76,22 @@ SELECTOR: Shape = {
     "matchExpressions": [{"key": str, "operator": str, "values": [str]}],
     "*": str,  # a ReplicationController's is the labels themselves
 }
-WORKLOAD: Shape = {
+WORKLOAD: dict[str, Shape] = {
     "apiVersion": str,
     "kind": str,
     "metadata": METADATA,
     "spec": {
         "replicas": int,
         "suspend": bool,
+        "paused": bool,
         "selector": SELECTOR,
         "template": TEMPLATE,
         "jobTemplate": {"spec": {"template": TEMPLATE}},
     },
+}
+JOB: Shape = {
+    **WORKLOAD,
+    "status": {"conditions": [{"type": str, "status": str, "reason": str, "message": str}], "succeeded": int},
 }
 
 IMAGE: Shape = {"image": str, "imagePullPolicy": str}
@@ -116,9 +122,9 @@ DOMAIN: Shape = {
         },
         **dict.fromkeys(SIDECARS, IMAGE),
         "serverPod": SERVER_POD,
-        "adminServer": {"serverPod": SERVER_POD},
-        "managedServers": [{"serverName": str, "serverPod": SERVER_POD}],
-        "clusters": [{"name": str, "clusterName": str, "serverPod": SERVER_POD}],
+        "adminServer": {"restartVersion": str, "serverPod": SERVER_POD},
+        "managedServers": [{"serverName": str, "restartVersion": str, "serverPod": SERVER_POD}],
+        "clusters": [{"name": str, "clusterName": str, "restartVersion": str, "serverPod": SERVER_POD}],
     },
     "status": {
         "conditions": [
@@ -130,13 +136,14 @@ DOMAIN: Shape = {
         "lastFailureTime": str,
         "introspectJobFailureCount": int,
         "observedGeneration": int,
+        "servers": [{"serverName": str, "clusterName": str, "state": str, "stateGoal": str, "desiredState": str}],
     },
 }
 CLUSTER: Shape = {
     "apiVersion": str,
     "kind": str,
     "metadata": METADATA,
-    "spec": {"clusterName": str, "serverPod": SERVER_POD},
+    "spec": {"clusterName": str, "restartVersion": str, "serverPod": SERVER_POD},
 }
 NODE: Shape = {
     "metadata": {"name": str, "labels": TEXTS},
@@ -176,9 +183,8 @@ SHAPES: dict[str, Shape] = {
     "ServiceAccount": SERVICE_ACCOUNT,
     "Node": NODE,
     "Event": EVENT,
-    **dict.fromkeys(
-        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"), WORKLOAD
-    ),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "CronJob"), WORKLOAD),
+    "Job": JOB,
 }
 
 

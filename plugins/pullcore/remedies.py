@@ -13,9 +13,9 @@ from pullcore.attachment import LIST_PATHS
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
-from pullcore.pull import Object, Source, Target
-from pullcore.weblogic import next_version
-from pullcore.workload import asks_of, target_of
+from pullcore.pull import Source, Target
+from pullcore.weblogic import SERVER_LABEL, next_version
+from pullcore.workload import asks_of, is_static, runs, target_of
 
 NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
 STUCK = ("StatefulSet", "ReplicaSet")
@@ -95,7 +95,7 @@ def _may_be_made_again(target: Target, case: Case) -> bool:
     if target.kind not in ("Pod", "Job"):
         return True
     mine = [pod for pod in case.pods if target in (target_of(pod), *case.index.owners(pod))]
-    return not any(_runs(pod) or _is_static(pod) for pod in mine)
+    return not any(runs(pod) or is_static(pod) for pod in mine)
 
 
 def _again_where_stuck(case: Case) -> tuple[str, ...]:
@@ -198,11 +198,11 @@ def recreate(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]
     for pod in case.waiting_pods:
         owners = case.index.owners(pod)
         chain = (target_of(pod), *owners)
-        if _runs(pod) or _is_static(pod) or (asker and asker not in chain):
+        if runs(pod) or is_static(pod) or (asker and asker not in chain):
             continue
         if uids is not None and pod["metadata"].get("uid") not in uids:
             continue
-        if owners and owners[-1].kind == "Domain" and "weblogic.serverName" not in pod["metadata"].get("labels", {}):
+        if owners and owners[-1].kind == "Domain" and SERVER_LABEL not in pod["metadata"].get("labels", {}):
             spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
             lines.append(
                 case.commands.new_version(owners[-1], "introspectVersion", next_version(spec.get("introspectVersion")))
@@ -227,7 +227,7 @@ def renew(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]] =
     for pod in case.waiting_pods:
         owners = case.index.owners(pod)
         wanted = (not asker or asker in owners) and (uids is None or pod["metadata"].get("uid") in uids)
-        if owners and wanted and _runs(pod):
+        if owners and wanted and runs(pod):
             lines += _roll(owners[-1], case)
     return tuple(dict.fromkeys(lines))
 
@@ -256,14 +256,4 @@ def rolls_servers(fix: tuple[str, ...], case: Case) -> str:
 
 
 def _has_running_pod(asker: Target, case: Case) -> bool:
-    return any(asker in case.index.owners(pod) and _runs(pod) for pod in case.index.pods.values())
-
-
-def _runs(pod: Object) -> bool:
-    """Whether any regular container runs: such a pod serves somebody, however broken it looks."""
-    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
-
-
-def _is_static(pod: Object) -> bool:
-    """Whether a node made the pod from a file: admission gives it nothing, and nobody can make it again from here."""
-    return any(one.get("kind") == "Node" for one in pod["metadata"].get("ownerReferences", []))
+    return any(asker in case.index.owners(pod) and runs(pod) for pod in case.index.pods.values())

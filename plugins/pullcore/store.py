@@ -65,6 +65,11 @@ class ClusterStore:
         self.served: dict[str, str] = {}  # kind -> version, once one has answered
 
     def get(self, kind: Kind, namespace: str, name: str) -> Optional[Object]:
+        value = self.whole(kind, namespace, name)
+        return None if value is None else prune_object(value)
+
+    def whole(self, kind: Kind, namespace: str, name: str) -> Optional[Object]:
+        """The object with all its fields, for what changes or keeps it; no evidence is made of these."""
         for version in self._versions(kind):
             try:
                 value = self.cluster.get(_path(kind, namespace, name, version))
@@ -74,7 +79,7 @@ class ClusterStore:
                     return None
                 continue
             self.served[kind.name] = version
-            return prune_object(value)
+            return value
         return None
 
     def select(

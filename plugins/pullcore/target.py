@@ -50,10 +50,11 @@ def parse_names(words: Sequence[str]) -> list[Named]:
     return named
 
 
-def find(named: Named, namespace: str, store: Store) -> tuple[Object, list[str]]:
+def find(named: Named, namespace: str, store: Store, *, unambiguous: bool = False) -> tuple[Object, list[str]]:
     """The object that was named, and notes for the user where a name fits several kinds (a Domain comes first).
 
-    Raises CommandError if there is none. Without a type, kinds that the user may not read are passed over.
+    Raises CommandError if there is none, or several and it has to be `unambiguous`. Without a type, kinds that the user may
+    not read are passed over.
     """
     shown = one_line(named.name, 200)
     if named.kind:
@@ -82,6 +83,9 @@ def find(named: Named, namespace: str, store: Store) -> tuple[Object, list[str]]
         raise CommandError(f'no object called "{shown}" in namespace {namespace} (looked for {kinds}{but})')
     if len(objects) == 1:
         return objects[0], []
+    if unambiguous:
+        fitting = ", ".join(one_line(target_of(value).ref, 200) for value in objects)
+        raise CommandError(f'"{shown}" fits {fitting}: write which')
     others = ", ".join(target_of(value).ref for value in objects[1:])
     return objects[0], [f"{named.name} is also the name of {others}: this is {target_of(objects[0]).ref}"]
 

@@ -13,6 +13,8 @@ from pullcore.podspec import Ask, container_asks, secret_names, service_account_
 from pullcore.pull import Object, Target
 
 UID_LABEL = "weblogic.domainUID"
+CLUSTER_LABEL = "weblogic.clusterName"
+SERVER_LABEL = "weblogic.serverName"  # of server pods; an introspector has none
 DEFAULT_IMAGE = "container-registry.oracle.com/middleware/weblogic:12.2.1.4"
 # The CRD's default for a monitoring exporter without an image; fluentd and fluent-bit share theirs.
 EXPORTER_IMAGE = "ghcr.io/oracle/weblogic-monitoring-exporter:2.2.2"

@@ -198,6 +198,16 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
         )
 
 
+def runs(pod: Object) -> bool:
+    """Whether any regular container runs: such a pod serves somebody, however broken it looks."""
+    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
+
+
+def is_static(pod: Object) -> bool:
+    """Whether a node made the pod from a file: admission gives it nothing, and nobody can make it again from here."""
+    return any(one.get("kind") == "Node" for one in pod["metadata"].get("ownerReferences", []))
+
+
 def waits_for_image(use: ContainerUse) -> bool:
     """Whether a container waits because its image can't be had."""
     return use.state == "waiting" and is_pull_reason(use.reason)

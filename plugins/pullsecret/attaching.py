@@ -19,7 +19,7 @@ from pullcore.permissions import Action
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.prune import prune_object
 from pullcore.pull import Object, Target
-from pullcore.workload import Index, asks_of, controller_of, target_of, waits_for_image
+from pullcore.workload import Index, asks_of, controller_of, runs, target_of, waits_for_image
 from pullcore.workload import pulls as pulls_of
 
 from pullsecret.session import Session
@@ -134,7 +134,7 @@ def _follows(value: Object, seen: Evidence, scope: str, have: str = "have it") -
         return (*_of_account(target, seen, scope, have), *kept), False
     if target.kind == "CronJob":
         return (f"{target.ref}: pods of its next Job {have}", *kept), False
-    running = [pod for pod in seen.pods if target in index.owners(pod) and _runs(pod)]
+    running = [pod for pod in seen.pods if target in index.owners(pod) and runs(pod)]
     if target.kind == "Domain":
         count = len(running)
         servers = f"the operator rolls its {count} running server{'' if count == 1 else 's'}"
@@ -166,10 +166,6 @@ def _is_made_again(pod: Object) -> bool:
     """Whether a pod can be deleted without harm: to a Job that counts as a failure."""
     owner = controller_of(pod)
     return owner is not None and owner.kind != "Job"
-
-
-def _runs(pod: Object) -> bool:
-    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
 
 
 def actions(steps: Sequence[Step]) -> list[Action]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Optional, TextIO
 
 from pullcore.apierrors import ApiError
 from pullcore.changes import Changes
-from pullcore.cluster import Cluster, NotFound, resource_path
+from pullcore.cluster import Cluster, NotFound
 from pullcore.command import pasteable
 from pullcore.consumers import KINDS_THAT_LIST, consumers
-from pullcore.errors import CommandError, one_line, visible
+from pullcore.conversation import Conversation
+from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
-from pullcore.kinds import KINDS, Kind
+from pullcore.kinds import KINDS
 from pullcore.ownership import keeper_of
 from pullcore.pull import Object, Target
 from pullcore.store import ClusterStore
@@ -33,14 +33,14 @@ if TYPE_CHECKING:  # a network library
 USER_AGENT = f"kubectl-pullsecret/{VERSION}"
 
 
-class Session:
+class Session(Conversation):
     """What the verbs work with. Nothing is connected before it is needed."""
 
     def __init__(
         self, common: Common, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str] = os.environ
     ) -> None:
+        super().__init__(stdin, stdout, stderr)
         self.common = common
-        self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.environ = environ
         self.vault = Credentials()
         self._unlisted_accounts = False
@@ -115,17 +115,7 @@ class Session:
 
     def get(self, kind: str, name: str, namespace: Optional[str] = None) -> Optional[Object]:
         """The whole object, or None."""
-        known: Kind = KINDS[kind]
-        for version in known.versions:
-            path = resource_path(
-                known.group_version(version), known.plural, namespace=namespace or self.namespace, name=name
-            )
-            try:
-                return self.cluster.get(path)
-            except NotFound as error:
-                if error.names_object:
-                    return None
-        return None
+        return self.store.whole(KINDS[kind], namespace or self.namespace, name)
 
     def named(self, kind: str, name: str) -> Object:
         """The whole object. Raises CommandError where it is not there."""
@@ -135,11 +125,6 @@ class Session:
         return value
 
     # Talking
-
-    def say(self, line: str) -> None:
-        """One line that is no result: on standard error."""
-        self.stderr.write(f"{visible(line)}\n")
-        self.stderr.flush()
 
     def tell_not_checked(self, seen: Evidence) -> None:
         """Says what could not be read: in one line what the user may not list."""
@@ -156,34 +141,6 @@ class Session:
         if keeper:
             self.say(f"Warning: {keeper} keeps {name}, and may write over it: change it there, too")
 
-    @property
-    def interactive(self) -> bool:
-        """Whether somebody is there to be asked."""
-        return self.stdin.isatty() and self.stderr.isatty()
-
-    def ask(self, question: str, default: str = "") -> str:
-        """What the user types; the default for an empty line."""
-        self.stderr.write(f"{question}{f' [{default}]' if default else ''}: ")
-        self.stderr.flush()
-        line = self.stdin.readline()
-        if not line:
-            raise CommandError("nothing was typed: nothing was changed")
-        return line.strip() or default
-
-    def ask_secret(self, question: str) -> str:
-        """The same, unseen."""
-        try:
-            return getpass.getpass(f"{question}: ", stream=self.stderr)
-        except EOFError:
-            raise CommandError("no password was typed: nothing was changed") from None
-
-    def confirm(self, what: str) -> None:
-        """Asks whether to go on. Raises CommandError for a no, and where nobody can be asked and -y is not given."""
-        if self.common.yes or self.common.manner.dry_run != "none":
-            return
-        if self.interactive:
-            self.say(what)
-        else:
-            raise CommandError(f"{one_line(what, 300)}: give -y to go on without being asked; nothing was changed")
-        if self.ask("Go on? (y/N)").lower() not in ("y", "yes"):
-            raise CommandError("nothing was changed")
+    def confirm(self, what: str, *, yes: bool = False) -> None:
+        """The same; a dry run changes nothing that one could be asked about."""
+        super().confirm(what, yes=yes or self.common.yes or self.common.manner.dry_run != "none")

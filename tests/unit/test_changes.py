@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 from pullcore.changes import HIDDEN, Changes, Manner
-from pullcore.cluster import Cluster, Conflict, Forbidden, NotFound
+from pullcore.cluster import ApiError, Cluster, Conflict, Forbidden, NotFound
 from pullcore.command import Connection
 from pullcore.kinds import KINDS
 
-from tests.integration.standin import Asked, ClusterStandIn
+from tests.integration.standin import Answer, Asked, ClusterStandIn, status
 
 from .builders import PASSWORD, secret_object
 
@@ -221,6 +221,113 @@ def test_a_deleted_and_recreated_object_is_not_deleted(make: Make, server: Clust
     with pytest.raises(Conflict):
         make().delete(SECRET, seen)
     assert server.get("Secret", "there") == again
+
+
+# Deleting
+
+
+def sent(server: ClusterStandIn) -> dict[str, Any]:
+    (write,) = server.writes
+    body: dict[str, Any] = json.loads(write.body)
+    return body
+
+
+@pytest.mark.parametrize("propagation", ["Foreground", "Background", "Orphan"])
+def test_what_becomes_of_what_belongs_to_it(make: Make, server: ClusterStandIn, propagation: str) -> None:
+    make().delete(SECRET, server.get("Secret", "there"), propagation=propagation)
+    assert sent(server)["propagationPolicy"] == propagation
+
+
+def test_without_a_word_the_server_decides(make: Make, server: ClusterStandIn) -> None:
+    make().delete(SECRET, server.get("Secret", "there"))
+    assert set(sent(server)) == {"apiVersion", "kind", "preconditions"}
+
+
+def test_a_value_without_a_resource_version_is_known_by_its_uid(make: Make, server: ClusterStandIn) -> None:
+    """For what changes all the time: a Job that counts its pods."""
+    metadata = {name: part for name, part in server.get("Secret", "there")["metadata"].items() if name != "resourceVersion"}
+    make().delete(SECRET, {"kind": "Secret", "metadata": metadata})
+    assert sent(server)["preconditions"] == {"uid": metadata["uid"]}
+    assert not server.has("Secret", "there")
+
+
+def test_a_tried_deletion_says_so_in_its_options(make: Make, server: ClusterStandIn) -> None:
+    """A real server reads the query of a DELETE only where there are no options (apiserver, handlers/delete.go)."""
+    make(dry_run="server").delete(SECRET, server.get("Secret", "there"))
+    assert sent(server)["dryRun"] == ["All"]
+
+
+# Evicting
+
+
+@pytest.fixture
+def web(server: ClusterStandIn) -> dict[str, Any]:
+    """A pod, on a server that evicts."""
+    done = Answer(201, {"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 201})
+    server.before = lambda asked: done if asked.path.endswith("/eviction") else None
+    return server.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "labels": {"a": "b"}}})
+
+
+def test_an_eviction(make: Make, server: ClusterStandIn, web: dict[str, Any]) -> None:
+    changes = make()
+    changes.evict(web)
+    (write,) = server.writes
+    assert (write.method, write.path) == ("POST", "/api/v1/namespaces/ns/pods/web/eviction")
+    assert write.query == {"fieldManager": "kubectl-pullsecret"}
+    seen = {name: web["metadata"][name] for name in ("uid", "resourceVersion")}
+    assert sent(server) == {
+        "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web", "namespace": "ns"},
+        "deleteOptions": {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen},
+    }  # fmt: skip
+    assert told(changes) == 'pod "web" evicted\n'
+    assert changes.done == ['pod "web" evicted']
+
+
+def test_a_tried_eviction(make: Make, server: ClusterStandIn, web: dict[str, Any]) -> None:
+    """The server takes it from either place, and refuses two that differ."""
+    changes = make(dry_run="server")
+    changes.evict(web)
+    assert server.writes[0].query["dryRun"] == "All"
+    assert sent(server)["deleteOptions"]["dryRun"] == ["All"]
+    assert told(changes) == 'pod "web" evicted (server dry run)\n'
+    assert changes.done == []
+
+
+def test_an_eviction_that_is_only_shown(make: Make, server: ClusterStandIn, web: dict[str, Any]) -> None:
+    changes = make(dry_run="client")
+    changes.evict(web)
+    assert server.asked == []
+    assert told(changes) == 'pod "web" evicted (dry run)\n'
+
+
+@pytest.mark.parametrize("output", ["name", "json", "yaml"])
+def test_an_evicted_pod_as_it_was(make: Make, server: ClusterStandIn, web: dict[str, Any], output: str) -> None:
+    changes = make(output=output)
+    changes.evict(web)
+    if output == "name":
+        assert told(changes) == "pod/web\n"
+    else:
+        (shown,) = objects(told(changes), output)
+        assert (shown["kind"], shown["metadata"]["labels"]) == ("Pod", {"a": "b"})
+
+
+def test_an_eviction_that_a_budget_forbids(make: Make, server: ClusterStandIn, web: dict[str, Any]) -> None:
+    said = "Cannot evict pod as it would violate the pod's disruption budget."
+    server.before = lambda asked: status(429, "TooManyRequests", said, details={"retryAfterSeconds": 0})
+    changes = make()
+    with pytest.raises(ApiError, match="disruption budget") as caught:
+        changes.evict(web)
+    assert caught.value.status == 429
+    assert told(changes) == ""
+    assert changes.done == []
+
+
+def test_a_patch_by_another_name(make: Make, server: ClusterStandIn) -> None:
+    changes = make()
+    account = server.get("ServiceAccount", "default")
+    changes.patch(ACCOUNT, account, APPEND, account, "restarted")
+    assert told(changes) == "serviceaccount/default restarted\n"
+    assert changes.done == ["serviceaccount/default restarted"]
 
 
 def test_standin_refuses_what_a_real_server_refuses(make: Make, server: ClusterStandIn) -> None:

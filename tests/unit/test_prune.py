@@ -28,6 +28,31 @@ def test_nothing_but_what_a_diagnosis_reads_is_kept() -> None:
     assert prune_object(kept) == kept
 
 
+KEPT: list[Object] = [
+    {"kind": "Deployment", "metadata": {"name": "web", "generation": 3}, "spec": {"replicas": 1, "paused": True}},
+    {"kind": "Pod", "status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": "no node fits"}]}},
+    {"kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
+                                               "message": "too often"}], "succeeded": 1}},
+    {"kind": "Cluster", "spec": {"clusterName": "c", "restartVersion": "2"}},
+    {"kind": "Domain",
+     "spec": {"adminServer": {"restartVersion": "1"}, "managedServers": [{"serverName": "ms1", "restartVersion": "2"}],
+              "clusters": [{"clusterName": "c", "restartVersion": "3"}]},
+     "status": {"servers": [{"serverName": "ms1", "clusterName": "c", "state": "RUNNING", "stateGoal": "RUNNING"},
+                            {"serverName": "ms2", "state": "SHUTDOWN", "desiredState": "RUNNING"}]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", KEPT, ids=lambda value: str(value["kind"]))
+def test_how_far_something_is_and_when_it_was_restarted_is_kept(value: Object) -> None:
+    assert prune_object(value) == value
+
+
+def test_the_status_of_a_job_is_kept_and_of_no_other_workload() -> None:
+    status = {"conditions": [{"type": "Available", "status": "True", "message": "x"}], "succeeded": 1, "active": 1}
+    assert prune_object({"kind": "Deployment", "status": status}) == {"kind": "Deployment"}
+    assert "active" not in prune_object({"kind": "Job", "status": status})["status"]
+
+
 def test_places_in_lists_are_kept() -> None:
     """Paths of sources count: an empty entry keeps its place."""
     kept = prune_object({"kind": "Pod", "spec": {"volumes": [{}, {"name": "v", "image": {"reference": "r"}}]}})

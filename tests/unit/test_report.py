@@ -12,6 +12,7 @@ import yaml
 from pullcheck import document
 from pullcheck import report as pages
 from pullcheck.steps import Step, steps
+from pullcore import explanation
 from pullcore.answers import Certificate, Content, Limit, Tags
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import Report, diagnose
@@ -419,3 +420,43 @@ def test_what_a_kubelet_sees_is_mended_there(cause: str) -> None:
     said = DNS if cause == "dns" else UNTRUSTED
     page = pages.explained(report(pod(state=waiting(said)), registries=answers(reach(cause=cause))), Style())
     assert " ".join(CAUSES[cause].remedy.split()[:6]) in " ".join(page.split())
+
+
+# The cause, for every plugin
+
+
+def test_the_lines_of_a_cause_are_those_of_the_page() -> None:
+    found = REPORTS["not-found"]
+    lines = explanation.cause_lines([only(found)], Style())
+    assert lines[0].startswith("Cause: ")
+    assert "(image-not-found)" in " ".join(lines)
+    assert "\n".join(lines) in pages.explained(found, Style())
+
+
+def test_no_cause_no_lines() -> None:
+    assert explanation.cause_lines([only(REPORTS["running"])], Style()) == []
+
+
+def test_a_cause_that_many_have_is_told_once_with_every_command() -> None:
+    pods = [
+        pod(f"p{n}", container(image=f"{REGISTRY}/{n}:1"), secrets=[f"gone-{n}"], state=waiting(REFUSED)) for n in range(9)
+    ]
+    group = report(*pods, missing=[f"gone-{n}" for n in range(9)]).pulls
+    lines = explanation.cause_lines(group, Style(colour=True))
+    assert lines[0].startswith("\033[1mCause: \033[0m9 images: ")
+    fixes = list(dict.fromkeys(command for one in group for command in one.findings[0].fix))
+    assert len(fixes) > 8, "else this test shows nothing"
+    start = next(number for number, line in enumerate(lines) if "Fix:" in line)
+    assert lines[start:] == [
+        f"\033[1mFix:   \033[0m{fixes[0]}",
+        *(f"       {fix}" for fix in fixes[1:8]),
+        f"       and {len(fixes) - 8} more (-o json shows all)",
+    ]
+
+
+def test_further_lines_hang_below_the_text() -> None:
+    lines = explanation.hanging("Note: ", 6, "word " * 40)
+    assert len(lines) == 2
+    assert lines[0].startswith("Note: word")
+    assert lines[1].startswith("      word")
+    assert explanation.hanging("Note: ", 6, "") == ["Note: "]

@@ -8,13 +8,14 @@ from typing import Any, Optional
 import pytest
 from pullcore.apierrors import Forbidden
 from pullcore.errors import CommandError, UsageError
+from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS, Kind, kind_called
 from pullcore.pull import Target
 from pullcore.store import FileStore
 from pullcore.target import Named, domains_of_cluster, find, owners_of, parse_names, pods_of
 
-from .builders import cluster, domain, listed, pod, secret_object, server_labels, workload
+from .builders import NOW, cluster, domain, listed, pod, secret_object, server_labels, workload
 
 Object = dict[str, Any]
 
@@ -74,6 +75,31 @@ def test_find() -> None:
     with pytest.raises(CommandError, match='no object called "far" in namespace default') as failure:
         find(Named(None, "far"), "default", mine)
     assert str(failure.value).isprintable()
+
+
+def test_what_changes_things_takes_no_name_that_fits_several() -> None:
+    mine = store_of(workload(name="web"), workload("Job", "web"), pod("web"), workload(name="two"))
+    with pytest.raises(CommandError) as caught:
+        find(Named(None, "web"), "default", mine, unambiguous=True)
+    assert caught.value.text == '"web" fits deployment/web, job/web, pod/web: write which'
+    assert find(Named(KINDS["Job"], "web"), "default", mine, unambiguous=True)[0]["kind"] == "Job"
+    assert find(Named(None, "two"), "default", mine, unambiguous=True)[0]["kind"] == "Deployment"
+    with pytest.raises(CommandError, match='no object called "far"'):
+        find(Named(None, "far"), "default", mine, unambiguous=True)
+
+
+@pytest.mark.parametrize("unambiguous", [True, False])
+def test_a_request_says_whether_names_have_to_be_clear(unambiguous: bool) -> None:
+    mine = store_of(workload(name="web"), workload("Job", "web"))
+    request = Request("default", ("web",), unambiguous=unambiguous)
+    gathering = Gathering(request, mine, (mine,), complete=True)
+    if unambiguous:
+        with pytest.raises(CommandError, match="fits deployment/web, job/web: write which"):
+            gathering.evidence(NOW)
+    else:
+        seen = gathering.evidence(NOW)
+        assert [one.ref for one in seen.targets] == ["deployment/web"]
+        assert seen.notes == ("web is also the name of job/web: this is deployment/web",)
 
 
 class Fenced(FileStore):

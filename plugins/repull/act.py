@@ -1,0 +1,170 @@
+"""Carries out a plan: each step against the very object that was seen; where it is another by now, it is looked at again.
+
+Nothing is deleted that started in the meantime, and what somebody else has done already is done.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Optional
+
+from pullcore.apierrors import ApiError, Conflict, NotFound
+from pullcore.errors import CommandError, one_line
+from pullcore.kinds import KINDS
+from pullcore.ownership import keeper_of
+from pullcore.prune import prune_object
+from pullcore.pull import Object, Target
+from pullcore.workload import Index, runs
+
+from repull import patches
+from repull.lastresort import recreate_domain
+from repull.remake import recreate
+from repull.session import Session
+from repull.steps import Step
+
+TRIES = 8
+POLL = 0.3  # seconds between two looks whether a name is free again
+INVALID = 422  # what the API answers to a patch whose test fails
+
+
+class Actions:
+    """Does the steps. Each method gives the step as it turned out: a pod that was better left is a "leave" with a reason."""
+
+    def __init__(self, session: Session, index: Index) -> None:
+        self.session = session
+        self.index = index
+
+    def carry_out(self, steps: Sequence[Step]) -> list[Step]:
+        """Does the steps one after the other. Raises CommandError that says what was done and what was not."""
+        turned_out: list[Step] = []
+        for number, step in enumerate(steps):
+            try:
+                turned_out.append(self.do(step))
+            except CommandError as error:
+                done = self.session.changes.done
+                had = f"; done: {', '.join(done)}" if done else ""
+                left = ", ".join(f"{one.do} {one.target.ref}" for one in steps[number:])
+                raise CommandError(f"{str(error).removeprefix('error: ')}{had}; not done: {left}") from None
+        return turned_out
+
+    def do(self, step: Step) -> Step:
+        does: dict[str, Callable[[Step], Step]] = {
+            "delete": self.remove_pod,
+            "evict": self.remove_pod,
+            "delete-job": self.delete_job,
+            "introspect": self.introspect,
+            "restart-server": self.restart_server,
+            "roll": self.roll,
+            "recreate-domain": lambda one: recreate_domain(one, self.session),
+            "recreate": lambda one: recreate(one, self.session, self.index),
+        }
+        return does[step.do](step) if step.do in does else step
+
+    # Pods that are made again by others
+
+    def remove_pod(self, step: Step) -> Step:
+        value: Optional[Object] = self.index.pods.get(step.pods[0])
+        for _ in range(TRIES):
+            if value is None or value["metadata"].get("uid") not in step.pods:
+                self.session.say(f"{step.target.ref} is gone already")
+                return step
+            if "deletionTimestamp" in value["metadata"]:
+                self.session.say(f"{step.target.ref} is being deleted already")
+                return step
+            if runs(value):
+                return self.left(step, "a container of it runs by now")
+            try:
+                # A pod that ran before is evicted, whatever it looked like when the plan was made.
+                if step.do == "evict" or value.get("status", {}).get("phase") == "Running":
+                    self.session.changes.evict(value)
+                else:
+                    self.session.changes.delete(KINDS["Pod"], value)
+                return step
+            except NotFound:
+                value = None
+            except Conflict:
+                value = self.again(step.target)
+            except ApiError as error:
+                if error.status != 429:
+                    raise
+                return self.left(step, f"a disruption budget forbids it now: {one_line(error.message, 300)}")
+        raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
+
+    def left(self, step: Step, reason: str) -> Step:
+        self.session.say(f"left {step.target.ref}: {reason}")
+        return replace(step, do="leave", reason=reason, after=0.0)
+
+    def again(self, target: Target) -> Optional[Object]:
+        time.sleep(random.uniform(0, 0.05))  # noqa: S311 - two who collide must not do so again
+        value = self.session.whole(target)
+        return value and prune_object(value)
+
+    def delete_job(self, step: Step) -> Step:
+        seen = self.index.by_target.get(step.target, {}).get("metadata", {}).get("uid")
+        for _ in range(TRIES):
+            job = self.session.whole(step.target)
+            if job is None or job["metadata"]["uid"] != seen:
+                self.session.say(f"{step.target.ref} was made anew already")
+                return step
+            try:
+                # Without a word on its pods, the API would leave them behind (batch/v1, DefaultGarbageCollectionPolicy).
+                self.session.changes.delete(KINDS["Job"], job, propagation="Background")
+                return step
+            except (Conflict, NotFound):
+                continue
+        raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
+
+    # What a controller does on a word
+
+    def introspect(self, step: Step) -> Step:
+        return self.patched(step, patches.introspect, ("spec", "introspectVersion"))
+
+    def restart_server(self, step: Step) -> Step:
+        name = self.index.pods[step.pods[0]]["metadata"]["name"]
+        pod = self.session.whole(Target("Pod", step.target.namespace, name))
+        if pod is None or pod["metadata"]["uid"] not in step.pods:
+            self.session.say(f"pod/{name} is gone already")
+            return step
+        admin = patches.is_admin(pod, step.server)
+        return self.patched(step, patches.restart_server(step.server, admin=admin), ("spec", "managedServers"))
+
+    def roll(self, step: Step) -> Step:
+        if step.target.kind in ("Domain", "Cluster"):
+            return self.patched(step, patches.restart, ("spec", "restartVersion"))
+        restart = patches.rollout_restart(self.session.now())
+        return self.patched(step, restart, ("spec", "template"))
+
+    def patched(self, step: Step, patch: patches.Patch, field: tuple[str, str]) -> Step:
+        """Patches an object that others write to at the same time; field: what must not have been changed meanwhile."""
+        kind, first = KINDS[step.target.kind], None
+        for _ in range(TRIES):
+            value = self.session.whole(step.target)
+            if value is None:
+                raise CommandError(f"{step.target.ref} is not there any more")
+            if first is None:
+                first = value
+                if keeper := keeper_of(value):
+                    self.session.say(f"Warning: {keeper} keeps {step.target.ref}, and may undo this: change it there, too")
+            elif _at(value, field) != _at(first, field):
+                self.session.say(f"somebody changed {'.'.join(field)} of {step.target.ref} just now: that does it")
+                return step
+            operations = patch(value)
+            try:
+                self.session.changes.patch(kind, value, operations, value)
+                return step
+            except ApiError as error:
+                if error.status not in (409, INVALID):
+                    raise
+                fresh = self.session.whole(step.target)
+                same = fresh and fresh["metadata"]["resourceVersion"] == value["metadata"]["resourceVersion"]
+                if error.status == INVALID and same:
+                    raise  # nobody else wrote to it: the server does not take the change itself
+            time.sleep(random.uniform(0, 0.1))  # noqa: S311
+        raise CommandError(f"{step.target.ref} changes faster than it can be patched: run this again")
+
+
+def _at(value: Object, field: tuple[str, str]) -> object:
+    return value.get(field[0], {}).get(field[1])

@@ -1,0 +1,101 @@
+"""When a WebLogic Domain is brought back: it was introspected, and the servers that its operator wants have started. Pure.
+
+Sources: the operator's status (servers with stateGoal, before 4.0 desiredState; observedGeneration; conditions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pullcore.errors import one_line
+from pullcore.pull import Object
+from pullcore.weblogic import SERVER_LABEL, is_stopped
+
+from repull.stage import ENDED, WELL, Stage
+
+if TYPE_CHECKING:
+    from repull.goals import Goal, World
+
+
+@dataclass
+class Seen:
+    """What was seen of a Domain since the start: introspector pods are gone soon after they ended."""
+
+    introspectors: dict[str, str] = field(default_factory=dict)  # UID -> its last stage
+
+
+@dataclass(frozen=True)
+class Waits:
+    """For what a Domain waits, in words; or that its operator reports a failure that was not there before."""
+
+    text: str = ""
+    failed: str = ""
+
+
+def is_failed(domain: Object) -> bool:
+    return any(one.get("type") == "Failed" and one.get("status") == "True" for one in _conditions(domain))
+
+
+def domain_waits(goal: Goal, world: World, live: Mapping[str, Object], stages: Mapping[str, Stage], seen: Seen) -> Waits:
+    """What is still to come; nothing where all is there but for what the stages of its pods tell."""
+    domain = world.domains.get(goal.target)
+    if domain is None:
+        return Waits(failed=f"{goal.target.ref} is not there any more")
+    for uid, one in stages.items():
+        if not _is_server(live[uid]):
+            seen.introspectors[uid] = one.name
+    if failure := _new_failure(goal.value or {}, domain):
+        return Waits(failed=f"its operator reports {failure}")
+    introspectors = [uid for uid, pod in live.items() if not _is_server(pod)]
+    if any(stages[uid].name != ENDED for uid in introspectors if uid in stages):
+        return Waits()  # its stage says it
+    new_servers = any(_is_server(pod) and uid not in goal.known for uid, pod in live.items())
+    if goal.introspect and not seen.introspectors and not new_servers:
+        return Waits("the operator has not introspected it yet")
+    if is_failed(domain):
+        return Waits("its operator still reports the failure")
+    if is_stopped(domain):
+        return Waits()
+    metadata, status = domain["metadata"], domain.get("status", {})
+    if status.get("observedGeneration", metadata.get("generation")) != metadata.get("generation"):
+        return Waits("its operator has not looked at it yet")
+    started = {
+        pod["metadata"]["labels"][SERVER_LABEL]
+        for uid, pod in live.items()
+        if _is_server(pod) and (uid not in stages or stages[uid].name in WELL)
+    }
+    wanted = {
+        str(one.get("serverName"))
+        for one in status.get("servers", [])
+        if "RUNNING" in (one.get("stateGoal"), one.get("desiredState"))
+    }
+    if missing := sorted(wanted - started):
+        return Waits(f"server {', '.join(missing[:3])} has not started")
+    complete = any(
+        one.get("type") in ("Completed", "Available") and one.get("status") == "True" for one in _conditions(domain)
+    )
+    return Waits() if wanted or complete else Waits("its operator has started no server yet")
+
+
+def _is_server(pod: Object) -> bool:
+    return SERVER_LABEL in pod["metadata"].get("labels", {})
+
+
+def _new_failure(before: Object, now: Object) -> str:
+    """A failure that is not of a pod: pods tell theirs themselves, and better."""
+    old = {(one.get("reason"), one.get("message")) for one in _failures(before)}
+    for one in _failures(now):
+        if one.get("reason") not in ("ServerPod", "Aborted") and (one.get("reason"), one.get("message")) not in old:
+            return one_line(f"{one.get('reason') or 'Failed'}: {one.get('message') or 'no message'}", 400)
+    return ""
+
+
+def _failures(domain: Object) -> list[Object]:
+    return [one for one in _conditions(domain) if one.get("type") == "Failed" and one.get("status") == "True"]
+
+
+def _conditions(domain: Object) -> list[Object]:
+    found: list[Object] = domain.get("status", {}).get("conditions", [])
+    return found

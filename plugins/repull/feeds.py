@@ -1,0 +1,144 @@
+"""What happens in the cluster, as it happens: pods, their events and Domains, followed and put into one World."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Sequence
+from typing import Optional
+
+from pullcore.cluster import Cluster, resource_path
+from pullcore.errors import one_line
+from pullcore.kinds import KINDS, Kind
+from pullcore.prune import WrongType, prune_object
+from pullcore.pull import Object, Target
+from pullcore.selector import from_spec
+from pullcore.store import ClusterStore
+from pullcore.watching import Change, Following
+from pullcore.weblogic import pod_selector
+from pullcore.workload import target_of
+
+from repull.goals import World
+
+FEW_NAMESPACES = 4  # in more than these, all are followed at once
+
+
+class Feeds:
+    """Follows what bears on some objects. `world` changes only in `take`, on the caller's thread."""
+
+    def __init__(self, cluster: Cluster, store: ClusterStore, targets: Sequence[Object], say: Callable[[str], None]) -> None:
+        """targets: the objects that are to be brought back; a bare pod stands for itself."""
+        self.world = World()
+        self.say = say
+        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._kinds: dict[str, Kind] = {}
+        self._held: dict[str, dict[str, Object]] = {}  # by feed, then by UID
+        self._unlisted: set[str] = set()
+        self._feeds = [self._feed(cluster, store, *what) for what in _followed(targets)]
+        self.lost = ""  # why pods are not followed any more
+
+    def _feed(self, cluster: Cluster, store: ClusterStore, kind: Kind, namespace: Optional[str], query: Object) -> Following:
+        name = f"{kind.plural} in {namespace or 'all namespaces'}"
+        self._kinds[name], self._held[name] = kind, {}
+        self._unlisted.add(name)
+        version = store.served.get(kind.name)
+        path = resource_path(kind.group_version(version), kind.plural, namespace=namespace)
+        return Following(cluster, path, query, self._changes.put, name)
+
+    def start(self, seconds: float) -> None:
+        """Begins to follow, and waits until everything was listed once, so that nothing is missed afterwards."""
+        for feed in self._feeds:
+            feed.start()
+        while self._unlisted and self.take(seconds):
+            pass
+
+    def stop(self) -> None:
+        for feed in self._feeds:
+            feed.stop()
+
+    def take(self, seconds: float) -> bool:
+        """Waits for something to happen, at most so long, and takes in all that has; False if nothing did."""
+        try:
+            change = self._changes.get(timeout=max(seconds, 0))
+        except queue.Empty:
+            return False
+        while True:
+            self._take_in(change)
+            try:
+                change = self._changes.get_nowait()
+            except queue.Empty:
+                break
+        held = self._held.items()
+        self.world.pods = {uid: one for name, some in held if self._is(name, "Pod") for uid, one in some.items()}
+        domains = [one for name, some in held if self._is(name, "Domain") for one in some.values()]
+        self.world.domains = {target_of(one): one for one in domains}
+        events: dict[str, list[Object]] = {}
+        for name, some in held:
+            for one in some.values() if self._is(name, "Event") else ():
+                events.setdefault(one.get("involvedObject", {}).get("uid", ""), []).append(one)
+        self.world.events = events
+        return True
+
+    def _is(self, feed: str, kind: str) -> bool:
+        return self._kinds[feed].name == kind
+
+    def _take_in(self, change: Change) -> None:
+        held = self._held[change.name]
+        if change.kind == "trouble":
+            self._trouble(change)
+            return
+        self._unlisted.discard(change.name)
+        if change.kind == "listed":
+            held.clear()
+        for value in change.objects:
+            uid = value.get("metadata", {}).get("uid", "")
+            if change.kind == "gone":
+                held.pop(uid, None)
+            else:
+                try:
+                    held[uid] = prune_object({**value, "kind": self._kinds[change.name].name})
+                except WrongType:  # no API server gives such an object
+                    continue
+
+    def _trouble(self, change: Change) -> None:
+        reason = one_line(change.error, 300)
+        if not change.final:
+            self.say(f"{reason}; trying again")
+            return
+        self._unlisted.discard(change.name)
+        if self._is(change.name, "Pod"):
+            self.lost = reason
+        else:
+            self.say(f"Not followed: {change.name}: {reason}")
+
+
+def _followed(targets: Sequence[Object]) -> list[tuple[Kind, Optional[str], dict[str, str]]]:
+    """Which lists to follow: one pod or the pods of one object in a namespace, where there is but one; else all of it."""
+    by_namespace: dict[str, list[Object]] = {}
+    for value in targets:
+        by_namespace.setdefault(value["metadata"].get("namespace", ""), []).append(value)
+    with_domains = {namespace for namespace, some in by_namespace.items() if any(one["kind"] == "Domain" for one in some)}
+    found: list[tuple[Kind, Optional[str], dict[str, str]]] = []
+    events = {"fieldSelector": "involvedObject.kind=Pod"}
+    if len(by_namespace) > FEW_NAMESPACES:
+        found += [(KINDS["Pod"], None, {}), (KINDS["Event"], None, events)]
+        return found + ([(KINDS["Domain"], None, {})] if with_domains else [])
+    for namespace, some in by_namespace.items():
+        query = _query(some[0]) if len(some) == 1 else {}
+        found += [(KINDS["Pod"], namespace, query), (KINDS["Event"], namespace, events)]
+        if namespace in with_domains:
+            found.append((KINDS["Domain"], namespace, {}))
+    return found
+
+
+def _query(value: Object) -> dict[str, str]:
+    if value["kind"] == "Pod":
+        return {"fieldSelector": f"metadata.name={value['metadata']['name']}"}
+    if value["kind"] == "Domain":
+        return {"labelSelector": pod_selector(value)}
+    labels = "" if value["kind"] == "CronJob" else from_spec(value.get("spec", {}).get("selector", {}))
+    return {"labelSelector": labels} if labels else {}
+
+
+def as_target(target: Target, value: Optional[Object]) -> Object:
+    """What stands for an object that could not be read."""
+    return value or {"kind": target.kind, "metadata": {"namespace": target.namespace, "name": target.name}}

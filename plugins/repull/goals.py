@@ -1,0 +1,177 @@
+"""When an object is brought back: which pods are in question, and what has to be true of them. Pure.
+
+A pod that was fine before is not in question: what becomes of it meanwhile is nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Optional
+
+from pullcore.evidence import Evidence
+from pullcore.pull import Object, Target
+from pullcore.selector import matches
+from pullcore.weblogic import CLUSTER_LABEL, SERVER_LABEL, pod_selector
+from pullcore.workload import Index, controller_of, is_stopped_workload, target_of
+
+from repull.domain_goal import Seen, domain_waits, is_failed
+from repull.refusals import Refusals
+from repull.stage import CRASHED, ON_ITS_WAY, REFUSED, WELL, Stage, stage
+from repull.steps import Step
+
+REPLICATED = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An object that is to be brought back.
+
+    known: the UIDs of its pods at the start; kept: those of them that are in question; outdated: those that have to go.
+    count: how many pods there have to be. jobs: the names of a CronJob's. value: the object as it was. introspect: that a
+    Domain has to be introspected anew."""
+
+    target: Target
+    known: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    outdated: frozenset[str] = frozenset()
+    count: int = 1
+    jobs: frozenset[str] = frozenset()
+    value: Optional[Object] = None
+    introspect: bool = False
+
+    def owns(self, pod: Object) -> bool:
+        """Whether a pod is one of this object's, also one that is made later."""
+        own, target = target_of(pod), self.target
+        if own.namespace != target.namespace:
+            return False
+        if target.kind == "Pod":
+            return own.name == target.name
+        if target.kind == "Domain" and self.value:
+            return matches(pod["metadata"].get("labels", {}), pod_selector(self.value))
+        controller = controller_of(pod)
+        if controller is None:
+            return False
+        if target.kind == "Deployment":  # the name of a ReplicaSet is its Deployment's with a hash behind it
+            return controller.kind == "ReplicaSet" and controller.name.rpartition("-")[0] == target.name
+        if target.kind == "CronJob":
+            return controller.kind == "Job" and controller.name in self.jobs
+        return controller == target
+
+    def asks_about(self, pod: Object) -> bool:
+        uid = pod["metadata"].get("uid", "")
+        return uid in self.kept or uid not in self.known
+
+
+@dataclass
+class World:
+    """What is there now: pods by UID, events by the UID of their pod, Domains."""
+
+    pods: dict[str, Object] = field(default_factory=dict)
+    events: dict[str, list[Object]] = field(default_factory=dict)
+    domains: dict[Target, Object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an object fares: done, or failed with a reason, or neither yet. stages: of its pods in question, by UID."""
+
+    done: bool
+    failed: str = ""
+    failed_pod: str = ""  # its UID
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    waits: str = ""  # for what, where it is no pod
+
+
+def goals(evidence: Evidence, steps: Sequence[Step], now: datetime) -> list[Goal]:
+    """What has to be brought back: the askers of the steps, and what is named and still on its way."""
+    index = Index(evidence)
+    askers = dict.fromkeys(step.asker for step in steps)
+    named = [] if evidence.waiting_only else [one for one in evidence.targets if one not in askers]
+    found = [_goal(asker, evidence, index, [step for step in steps if step.asker == asker], now) for asker in askers]
+    return found + [
+        goal for one in named if (goal := _goal(one, evidence, index, (), now)) and _is_on_its_way(goal, evidence)
+    ]
+
+
+def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime) -> Goal:
+    value = index.by_target.get(target)
+    jobs = frozenset(one.name for one in index.by_target if one.kind == "Job")
+    bare = Goal(target, jobs=jobs, value=value)
+    own = {pod["metadata"].get("uid", ""): pod for pod in evidence.pods if bare.owns(pod)}
+    replaced = {uid for step in steps if step.do != "leave" for uid in step.pods}
+    replaced |= {uid for uid, pod in own.items() if _is_going(pod) or any(_is_rolled(pod, step, index) for step in steps)}
+    left = {uid for step in steps if step.do == "leave" for uid in step.pods}
+    starting = {uid for uid, pod in own.items() if stage(pod, (), now).name in ON_ITS_WAY}
+    return Goal(
+        target,
+        known=frozenset(own),
+        kept=frozenset((left | starting) - replaced),
+        outdated=frozenset(replaced),
+        count=_count(target, value, [pod for pod in own.values() if not _is_going(pod)]),
+        jobs=jobs,
+        value=value,
+        introspect=any(step.do in ("introspect", "delete-job", "recreate-domain") for step in steps),
+    )
+
+
+def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> int:
+    """How many pods there have to be in the end: as many as there were, or as are wanted if that is fewer."""
+    if target.kind in REPLICATED:
+        wanted: int = (value or {}).get("spec", {}).get("replicas", 1)
+        return min(wanted, max(len(pods), 1))
+    return len(pods)
+
+
+def _is_going(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def _is_rolled(pod: Object, step: Step, index: Index) -> bool:
+    """Whether a step rolls this pod, too: all pods of a workload, the servers of a Domain or of one Cluster."""
+    if step.do != "roll":
+        return False
+    labels = pod["metadata"].get("labels", {})
+    if step.target.kind == "Cluster":
+        spec = index.by_target[step.target].get("spec", {})
+        return bool(labels.get(CLUSTER_LABEL) == (spec.get("clusterName") or step.target.name))
+    return step.target.kind != "Domain" or SERVER_LABEL in labels
+
+
+def _is_on_its_way(goal: Goal, evidence: Evidence) -> bool:
+    """Whether something of an object that nothing has to be done for is still to come."""
+    value = goal.value or {}
+    if is_stopped_workload(value):
+        return False
+    if goal.target.kind == "Domain":
+        return bool(goal.kept) and not is_failed(value)
+    going = any(goal.owns(pod) and _is_going(pod) for pod in evidence.pods)
+    return bool(goal.kept) or going or len(goal.known) < goal.count
+
+
+def judge(goal: Goal, world: World, refusals: Refusals, seen: Seen, now: datetime) -> Outcome:
+    """How an object fares just now."""
+    own = {uid: pod for uid, pod in world.pods.items() if goal.owns(pod)}
+    live = {uid: pod for uid, pod in own.items() if not _is_going(pod) and uid not in goal.outdated}
+    asked = {uid: pod for uid, pod in live.items() if goal.asks_about(pod)}
+    stages = {uid: stage(pod, world.events.get(uid, ()), now) for uid, pod in asked.items()}
+    for uid, one in stages.items():
+        if one.name == CRASHED or (one.name == REFUSED and refusals.are_too_many(uid, one)):
+            return Outcome(False, one.text, uid, stages)
+    if goal.target.kind == "Domain":
+        waits = domain_waits(goal, world, live, stages, seen)
+        if waits.failed:
+            return Outcome(False, waits.failed, "", stages)
+        if waits.text:
+            return Outcome(False, stages=stages, waits=waits.text)
+    behind = [uid for uid, one in stages.items() if one.name not in WELL]
+    old = [pod for uid, pod in own.items() if uid in goal.outdated]
+    if old:
+        names = ", ".join(sorted(pod["metadata"]["name"] for pod in old)[:3])
+        return Outcome(False, stages=stages, waits=f"{names} is still there")
+    if behind:
+        return Outcome(False, stages=stages)
+    if len(live) < goal.count:
+        return Outcome(False, stages=stages, waits=f"{len(live)} of {goal.count} pods are there")
+    return Outcome(True, stages=stages)

@@ -1,0 +1,142 @@
+"""kubectl repull from its arguments to its exit status: look, check, plan, act, wait."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from pullcore import command
+from pullcore.diagnosis import Diagnosis, Report, diagnose
+from pullcore.evidence import Evidence
+from pullcore.pull import Target
+from pullcore.workload import Index
+
+from repull import check, lastresort, options, report
+from repull.act import Actions
+from repull.afresh import askers_of, still_blocked
+from repull.feeds import Feeds, as_target
+from repull.goals import Goal, Outcome, goals
+from repull.plan import Planner
+from repull.refusals import Refusals
+from repull.remake import finish_earlier
+from repull.report import Run
+from repull.session import Session
+from repull.steps import Step, acting
+from repull.wait import Wait
+
+LISTED_WITHIN = 10.0  # seconds; then it goes on with what is known
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the plugin; the exit status is 0 (all is back, or nothing was to do) or 1."""
+    return command.run(lambda: run(argv, sys.stdin, sys.stdout, sys.stderr), "repull", sys.stdout, sys.stderr)
+
+
+def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    """Does what `argv` asks for. Raises CommandError."""
+    wanted = options.parse(argv)
+    if wanted.version:
+        from pullcore.version import VERSION
+
+        stdout.write(f"kubectl repull {VERSION}\n")
+        return 0
+    session = Session(wanted, stdin, stdout, stderr)
+    if finish_earlier(session) and wanted.dry_run:
+        return 0  # what is not there can't be looked at
+    evidence = check.observe(session)
+    index = Index(evidence)
+    steps = _steps(session, evidence, index)
+    after = check.next_tries(session, evidence, steps)
+    blocked = {} if wanted.force else _blocked(evidence, after, steps)
+    ours = [step for step in steps if step.asker not in blocked]
+    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run)
+    report.say_blocked(run, session)
+    report.say_plan(run, session)
+    if acting(ours):
+        _confirm(session, ours, index)
+    _carry_out(run, session, index, after)
+    report.conclude(run, session)
+    return 0 if run.well else 1
+
+
+def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
+    wanted = session.options
+    if wanted.recreate_domain:
+        return lastresort.steps(Target("Domain", session.namespace, wanted.recreate_domain), index)
+    seen = diagnose(evidence, session.context)
+    return Planner(seen, index, wanted, session.permissions.may, evidence.observed_at).steps()
+
+
+def _blocked(evidence: Evidence, after: Report, steps: Sequence[Step]) -> dict[Target, list[Diagnosis]]:
+    """What is in question and would be refused again, by the object that asks for it."""
+    in_question = {*evidence.targets, *(step.asker for step in steps)}
+    return {asker: some for asker, some in askers_of(still_blocked(evidence, after)).items() if asker in in_question}
+
+
+def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
+    """Has the user agree to what is more than restarting a named object's own waiting pods. Raises CommandError."""
+    if session.options.recreate_domain:
+        lastresort.confirm(steps[0].target, index, session)
+        return
+    agreed = session.options.yes or session.options.dry_run
+    rolled = [step.target.ref for step in steps if step.do == "roll"]
+    if rolled:
+        session.confirm(f"running pods of {', '.join(rolled)} are replaced", yes=agreed)
+    elif session.options.scan:
+        count = len(acting(steps))
+        what = f"{count} step{'' if count == 1 else 's'} of this plan change{'s' if count == 1 else ''} the cluster"
+        session.confirm(what, yes=agreed)
+
+
+def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
+    """Does the steps and waits; what came of it is in `run` afterwards."""
+    wanted = session.options
+    actions = Actions(session, index)
+    now = [step for step in acting(run.steps) if not step.after]
+    later = [step for step in acting(run.steps) if step.after]
+    watched = _watched(run, session)
+    if wanted.dry_run or not wanted.wait or not watched:
+        actions.carry_out([*now, *later] if wanted.dry_run else now)
+        run.put_off = [] if wanted.dry_run else later
+        return
+    objects = [as_target(one, index.by_target.get(one)) for one in watched]
+    feeds = Feeds(session.cluster, session.store, objects, session.say)
+    refusals = Refusals(check.proven(after))
+    for pod in run.evidence.pods:
+        refusals.begin(pod)
+    feeds.start(LISTED_WITHIN)
+    try:
+        turned_out = actions.carry_out(now)
+        done = {id(old): new for old, new in zip(now, turned_out)}
+        run.steps = [done.get(id(step), step) for step in run.steps]
+        run.goals = _goals(run, session)
+        wait = Wait(session, feeds, refusals, actions.do, later)
+        run.outcomes = wait.until(run.goals, wanted.timeout)
+    finally:
+        feeds.stop()
+    _explain(run, session)
+
+
+def _watched(run: Run, session: Session) -> list[Target]:
+    return list(dict.fromkeys(goal.target for goal in _goals(run, session)))
+
+
+def _goals(run: Run, session: Session) -> list[Goal]:
+    """What is stuck is not waited for."""
+    moving = [step for step in run.steps if not step.stuck]
+    only_stuck = {step.asker for step in run.steps} - {step.asker for step in moving}
+    found = goals(run.evidence, moving, session.now())
+    return [goal for goal in found if goal.target not in run.blocked and goal.target not in only_stuck]
+
+
+def _explain(run: Run, session: Session) -> None:
+    """Finds out why pulls failed again, in pullcheck's words."""
+    for target, outcome in run.outcomes.items():
+        if _was_refused(outcome):
+            run.causes[target] = check.explained_again(session, target)
+
+
+def _was_refused(outcome: Outcome) -> bool:
+    stage = outcome.stages.get(outcome.failed_pod)
+    return bool(stage and stage.cause)

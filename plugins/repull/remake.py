@@ -1,0 +1,139 @@
+"""Deletes what nobody else would make again, and makes it again: saved to a file first, so that nothing is ever lost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from pullcore.apierrors import ApiError, Conflict, NotFound
+from pullcore.errors import CommandError, one_line
+from pullcore.kinds import KINDS
+from pullcore.podspec import secret_names, service_account_of
+from pullcore.pull import Object, Target
+from pullcore.weblogic import pod_selector
+from pullcore.workload import Index, runs, target_of
+
+from repull.saved import Saved, left_over, manifest_of, save
+from repull.session import Session
+from repull.steps import Step
+
+TRIES = 8
+POLL = 0.3  # seconds between two looks whether a name is free again
+
+
+def recreate(step: Step, session: Session, index: Index) -> Step:
+    """Makes a pod or a Job again; the step as it turned out. Raises CommandError; the file is then there still."""
+    seen = index.by_target.get(step.target, {}).get("metadata", {}).get("uid")
+    for _ in range(TRIES):
+        value = session.whole(step.target)
+        if value is None or value["metadata"]["uid"] != seen:
+            session.say(f"{step.target.ref} was made anew already")
+            return step
+        if "deletionTimestamp" in value["metadata"]:
+            raise CommandError(f"{step.target.ref} is being deleted by somebody else")
+        if runs(value):
+            session.say(f"left {step.target.ref}: a container of it runs by now")
+            return replace(step, do="leave", reason="a container of it runs by now")
+        if session.options.dry_run:
+            session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
+            return step
+        saved = save(
+            session.options.save_dir, session.cluster.server, seen, [manifest_of(value, _of_account(value, session))]
+        )
+        try:
+            session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
+        except (Conflict, NotFound):
+            forget(saved, session)
+            continue
+        except CommandError:
+            forget(saved, session)
+            raise
+        session.say(f"{step.target.ref} is saved in {saved.path}")
+        make_again(saved, session)
+        return step
+    raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
+
+
+def forget(saved: Saved, session: Session) -> None:
+    """Removes the file of something that was not deleted, or is back. One that another run has deleted needs it still."""
+    there = session.whole(saved.target)
+    if there is not None and "deletionTimestamp" not in there["metadata"]:
+        saved.remove()
+
+
+def _of_account(value: Object, session: Session) -> tuple[str, ...]:
+    if value["kind"] != "Pod":
+        return ()
+    account = Target("ServiceAccount", value["metadata"]["namespace"], service_account_of(value.get("spec", {})))
+    try:
+        return secret_names(session.whole(account) or {})
+    except ApiError:  # then the object's own word on its list has to do
+        return ()
+
+
+def make_again(saved: Saved, session: Session) -> None:
+    """Waits until the name is free, and creates what was saved. Whatever stops it, the file stays, and how to go on is
+    said."""
+    target = saved.target
+    deadline = time.monotonic() + session.options.timeout
+    try:
+        while (there := session.whole(target)) is not None:
+            if there["metadata"]["uid"] != saved.uid:
+                session.say(f"{target.ref} was made again by somebody else")
+                saved.remove()
+                return
+            if time.monotonic() > deadline:
+                held = ", ".join(there["metadata"].get("finalizers", [])) or "containers that take long to stop"
+                raise CommandError(f"{target.ref} is still being deleted, held by {one_line(held, 200)}")
+            time.sleep(POLL)
+        if target.kind == "Domain":
+            _wait_for_pods(saved, session, deadline)
+        session.changes.create(KINDS[target.kind], saved.documents[0])
+        for other in saved.documents[1:]:  # what went with it
+            if session.whole(target_of(other)) is None:
+                session.changes.create(KINDS[other["kind"]], other)
+    except Conflict:  # somebody was quicker
+        session.say(f"{target.ref} was made again by somebody else")
+    except BaseException:
+        restore = " ".join([saved.restore, *session.context])
+        session.say(f"{target.ref} was deleted and is not back yet. Run this again, or once it is gone: {restore}")
+        raise
+    saved.remove()
+
+
+def _wait_for_pods(saved: Saved, session: Session, deadline: float) -> None:
+    """Until the servers of a Domain have stopped: a new one would take them for its own."""
+    labels, said = pod_selector(saved.documents[0]), False
+    while pods := list(session.store.select(KINDS["Pod"], saved.target.namespace, labels=labels)):
+        if time.monotonic() > deadline:
+            names = ", ".join(pod["metadata"]["name"] for pod in pods[:3])
+            raise CommandError(f"{names} has not stopped within the time of --timeout")
+        if not said:
+            session.say(f"waiting until {len(pods)} pods of {saved.target.ref} have stopped")
+            said = True
+        time.sleep(POLL)
+
+
+def finish_earlier(session: Session) -> list[Target]:
+    """Makes again what an earlier run deleted and did not get to make again: of what is named, or all of the namespace; what
+    it was."""
+    options = session.options
+    names = {name.rpartition("/")[2] for name in options.names}
+    again = []
+    for saved in left_over(options.save_dir, session.cluster.server):
+        target = saved.target
+        if (names and target.name not in names) or not (options.all_namespaces or target.namespace == session.namespace):
+            continue
+        there = session.whole(target)
+        if there is not None and there["metadata"]["uid"] != saved.uid:
+            session.say(f"Note: {target.ref} is there, so {saved.path} of an earlier run is not needed any more")
+            continue
+        if there is not None and "deletionTimestamp" not in there["metadata"]:
+            continue  # it was never deleted
+        session.say(f"{target.ref} was deleted by an earlier run and is not back: it is made again from {saved.path}")
+        if options.dry_run:
+            session.changes.create(KINDS[target.kind], saved.documents[0])
+        else:
+            make_again(saved, session)
+        again.append(target)
+    return again

@@ -1,0 +1,178 @@
+"""What a run tells: what is still blocked, the plan, and how it ended; for people, and as one document for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pullcore.diagnosis import Diagnosis
+from pullcore.errors import one_line
+from pullcore.evidence import Evidence
+from pullcore.explanation import cause_lines
+from pullcore.printed import printed
+from pullcore.pull import Object, Target
+from pullcore.terminal import clean
+
+from repull.goals import Goal, Outcome
+from repull.session import Session
+from repull.steps import Step, acting
+
+API_VERSION = "repull/v1"
+
+
+@dataclass
+class Run:
+    """One run, as far as it has come."""
+
+    evidence: Evidence
+    steps: list[Step]
+    blocked: dict[Target, list[Diagnosis]]
+    dry_run: bool = False
+    put_off: list[Step] = field(default_factory=list)  # steps whose time did not come, for nobody waited
+    goals: list[Goal] = field(default_factory=list)
+    outcomes: dict[Target, Outcome] = field(default_factory=dict)
+    causes: dict[Target, list[Diagnosis]] = field(default_factory=dict)  # why pulls failed again
+
+    @property
+    def stuck(self) -> list[Step]:
+        return [step for step in self.steps if step.stuck]
+
+    @property
+    def well(self) -> bool:
+        """Everything is back, or nothing was to do."""
+        return not self.blocked and not self.stuck and all(one.done for one in self.outcomes.values())
+
+
+def say_blocked(run: Run, session: Session) -> None:
+    """Why a new try would fail, in pullcheck's words."""
+    for target, some in run.blocked.items():
+        session.say(
+            f"{target.ref} in {target.namespace} is still blocked, so nothing was done for it (--force does it anyway):"
+        )
+        for one in some:
+            session.say(f"{session.style.mark('bad')} {clean(one.pull.image, 200)}")
+            _say_lines(cause_lines([one], session.style), session)
+        session.say(f"Each step: kubectl pullcheck {clean(target.ref)} {_scope(target, session)}")
+
+
+def say_plan(run: Run, session: Session) -> None:
+    """The plan, one line a step, by the object that is brought back."""
+    for asker in dict.fromkeys(step.asker for step in run.steps):
+        session.say(f"Plan for {asker.ref} in {asker.namespace}:")
+        for step in run.steps:
+            if step.asker == asker:
+                session.say(f"  {clean(step.line, 600)}")
+    unread = [one for one in run.evidence.not_checked if not one.excused]
+    if unread:
+        session.say(f"Not checked: {', '.join(clean(one.what, 100) for one in unread)}")
+
+
+def conclude(run: Run, session: Session) -> None:
+    """How it ended, and the document of -o json and yaml."""
+    for step in run.put_off:
+        session.say(f"Not done, for nobody waits (--no-wait): {clean(step.line, 600)}")
+    for target, outcome in run.outcomes.items():
+        _conclude_one(target, outcome, run, session)
+    for step in run.stuck:
+        session.say(f"{step.target.ref} is not back: {clean(step.reason, 600)}")
+    if not run.steps and not run.blocked and not run.outcomes:
+        session.say(f"Nothing to do: {_where(run.evidence)}.")
+    for note in run.evidence.notes:
+        session.say(f"Note: {clean(note)}")
+    if session.options.output in ("json", "yaml"):
+        session.stdout.write(printed(document(run), session.options.output))
+
+
+def _where(evidence: Evidence) -> str:
+    named = ", ".join(target.ref for target in evidence.targets[:3])
+    return f"no pod of {named} waits for an image" if named else f"no pod waits for an image in {clean(evidence.place, 100)}"
+
+
+def _conclude_one(target: Target, outcome: Outcome, run: Run, session: Session) -> None:
+    where = f"{target.ref} in {target.namespace}"
+    if outcome.done:
+        session.tell(f"{where} is back: {_counted(outcome)}")
+        return
+    if outcome.failed:
+        pod = next((one.text for uid, one in outcome.stages.items() if uid == outcome.failed_pod), "")
+        session.tell(f"{where} is not back: {clean(outcome.failed, 500)}")
+        for one in run.causes.get(target, ()):
+            _say_lines(cause_lines([one], session.style), session)
+        if pod and not run.causes.get(target):
+            session.say(f"See: kubectl logs, kubectl describe pod {_scope(target, session)}")
+        return
+    behind = [stage.text for stage in outcome.stages.values() if stage.name not in ("running", "ended")]
+    waits = [*([outcome.waits] if outcome.waits else []), *behind] or ["nothing was seen of it"]
+    session.tell(f"{where} is not back within {session.options.timeout:g}s: {clean('; '.join(waits[:3]), 500)}")
+
+
+def _counted(outcome: Outcome) -> str:
+    count = len(outcome.stages)
+    if not count:
+        return "all its pods run"
+    ended = sum(one.name == "ended" for one in outcome.stages.values())
+    parts = [f"{count - ended} pod{'' if count - ended == 1 else 's'} started"] if count - ended else []
+    return ", ".join(parts + ([f"{ended} ended well"] if ended else []))
+
+
+def _scope(target: Target, session: Session) -> str:
+    return " ".join(["-n", target.namespace, *session.context])
+
+
+def _say_lines(lines: Sequence[str], session: Session) -> None:
+    """Lines that were made for a terminal, colours and all: `say` would escape these."""
+    for line in lines:
+        session.stderr.write(f"{line}\n")
+
+
+def document(run: Run) -> Object:
+    """The run as one document (docs/repull.schema.json)."""
+    targets = dict.fromkeys([*run.blocked, *(step.asker for step in run.steps), *run.outcomes, *run.evidence.targets])
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "RepullReport",
+        "result": "planned" if run.dry_run and run.well else "done" if run.well else "failed",
+        "targets": [_target(target, run) for target in targets],
+        "steps": [_step(step, run) for step in run.steps],
+    }
+
+
+def _target(target: Target, run: Run) -> Object:
+    outcome = run.outcomes.get(target)
+    stuck = [step for step in run.stuck if step.asker == target]
+    result, reason = "unchanged", None
+    if target in run.blocked:
+        result, reason = "blocked", "; ".join(one.findings[0].summary for one in run.blocked[target] if one.findings)
+    elif outcome:
+        result = "back" if outcome.done else "failed" if outcome.failed else "late"
+        reason = outcome.failed or outcome.waits or None
+    elif any(step.asker == target for step in acting(run.steps)):
+        result = "planned" if run.dry_run else "changed"
+    if stuck:
+        result, reason = "stuck", stuck[0].reason
+    causes = [one.findings[0].cause for one in (*run.blocked.get(target, ()), *run.causes.get(target, ())) if one.findings]
+    names = {pod["metadata"].get("uid"): pod["metadata"]["name"] for pod in run.evidence.pods}
+    stages = outcome.stages.items() if outcome else ()
+    pods = [{"uid": uid, "name": names.get(uid), "stage": one.name, "text": one_line(one.text, 600)} for uid, one in stages]
+    return {
+        "kind": target.kind,
+        "namespace": target.namespace,
+        "name": target.name,
+        "result": result,
+        "reason": one_line(reason, 600) if reason else None,
+        "causes": list(dict.fromkeys(causes)),
+        "pods": pods,
+    }
+
+
+def _step(step: Step, run: Run) -> Object:
+    done = step in acting(run.steps) and not run.dry_run and step not in run.put_off
+    return {
+        "do": step.do,
+        "object": step.target.ref,
+        "namespace": step.target.namespace,
+        "for": step.asker.ref,
+        "reason": step.reason,
+        "afterSeconds": step.after,
+        "done": done,
+    }

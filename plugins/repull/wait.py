@@ -1,0 +1,144 @@
+"""Stays until everything is back, or one knows that it will not be: takes in what happens, and tells it line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pullcore.pull import Target
+from pullcore.terminal import clean
+
+from repull.domain_goal import Seen
+from repull.feeds import Feeds
+from repull.goals import Goal, Outcome, judge
+from repull.refusals import Refusals
+from repull.session import Session
+from repull.stage import ON_ITS_WAY, PULLING, STARTING, pulled
+from repull.steps import Step
+
+TICK = 1.0  # seconds between two looks where nothing happens
+REPEAT = 30.0  # after so many seconds a plain line is told again
+
+
+@dataclass
+class Told:
+    """What was told last of a pod, and when."""
+
+    stage: tuple[str, str] = ("", "")
+    at: float = 0.0
+    pulls: set[str] = field(default_factory=set)
+
+
+class Wait:
+    """One wait. `act` does a step whose time has come, and gives it as it turned out."""
+
+    def __init__(
+        self, session: Session, feeds: Feeds, refusals: Refusals, act: Callable[[Step], Step], delayed: Sequence[Step]
+    ) -> None:
+        self.session, self.feeds, self.refusals, self.act = session, feeds, refusals, act
+        self.delayed = list(delayed)
+        self.seen: dict[Target, Seen] = {}
+        self.told: dict[str, Told] = {}
+        self.progress = session.stderr.isatty() and not session.options.output
+        self.drawn = False
+
+    def until(self, goals: Sequence[Goal], timeout: float) -> dict[Target, Outcome]:
+        """How each object ended: done, failed, or neither where time was up. Raises what `act` raises."""
+        began = time.monotonic()
+        due = {step: began + step.after for step in self.delayed}
+        open_goals = {goal.target: goal for goal in goals}
+        ended: dict[Target, Outcome] = {}
+        while True:
+            for step in [one for one in due if time.monotonic() >= due[one]]:
+                del due[step]
+                self._do_late(step, open_goals)
+            for pod in self.feeds.world.pods.values():
+                self.refusals.note(pod)
+            outcomes = {target: self._judged(goal) for target, goal in open_goals.items()}
+            for target, outcome in outcomes.items():
+                self._tell(outcome)
+                if outcome.done or outcome.failed:
+                    ended[target] = outcome
+                    del open_goals[target]
+            left = began + timeout - time.monotonic()
+            if self.feeds.lost:
+                outcomes = {target: replace(one, failed=self.feeds.lost) for target, one in outcomes.items()}
+                left = 0
+            if not open_goals or left <= 0:
+                self._clear()
+                return {**ended, **{target: outcomes[target] for target in open_goals}}
+            self._draw(outcomes, len(goals) - len(open_goals), len(goals), time.monotonic() - began)
+            self.feeds.take(min(TICK, left))
+
+    def _judged(self, goal: Goal) -> Outcome:
+        seen = self.seen.setdefault(goal.target, Seen())
+        return judge(goal, self.feeds.world, self.refusals, seen, self.session.now())
+
+    def _do_late(self, step: Step, goals: dict[Target, Goal]) -> None:
+        """Does a step that was put off, if a pod that it is about waits still."""
+        goal = goals.get(step.asker)
+        pods = self.feeds.world.pods
+        there = [uid for uid in step.pods if uid in pods and "deletionTimestamp" not in pods[uid]["metadata"]]
+        if goal is None or (step.pods and not there):
+            return
+        self._clear()
+        outcome = self.act(replace(step, after=0.0, pods=tuple(there)))
+        if outcome.do == "leave":
+            outdated = goal.outdated.difference(there)
+            goals[step.asker] = replace(goal, outdated=outdated, kept=goal.kept.union(there))
+
+    # Telling
+
+    def _tell(self, outcome: Outcome) -> None:
+        now, world = time.monotonic(), self.feeds.world
+        for uid, stage in outcome.stages.items():
+            pod = world.pods[uid]
+            told = self.told.setdefault(uid, Told())
+            name = f"pod/{pod['metadata']['name']}"
+            for one in pulled(pod, world.events.get(uid, ())):
+                key = f"{one.container} {one.image}"
+                if key not in told.pulls:
+                    told.pulls.add(key)
+                    self._line(f"{name}: {one.text}")
+            key_of_stage = (stage.name, stage.container + stage.reason)
+            again = stage.name in ON_ITS_WAY and now - told.at > REPEAT and not self.progress
+            if key_of_stage != told.stage or again:
+                quiet = stage.name == STARTING and told.at and not again  # between a pull and the start
+                told.stage, told.at = key_of_stage, now
+                if not quiet:
+                    self._line(f"{name}: {clean(stage.text, 500)}")
+
+    def _line(self, line: str) -> None:
+        self._clear()
+        self.session.tell(line)
+
+    def _draw(self, outcomes: dict[Target, Outcome], done: int, total: int, seconds: float) -> None:
+        """The line at the bottom of a terminal, written over again and again."""
+        if not self.progress:
+            return
+        busy = [
+            f"{self.feeds.world.pods[uid]['metadata']['name']} {stage.text}"
+            for outcome in outcomes.values()
+            if not outcome.done and not outcome.failed
+            for uid, stage in outcome.stages.items()
+            if stage.name == PULLING
+        ]
+        waits = [outcome.waits for outcome in outcomes.values() if outcome.waits and not outcome.failed]
+        what = (busy or waits or ["waiting"])[0]
+        text = clean(f"{done} of {total} back, {seconds:.0f}s: {what}", self.width - 1)
+        self.session.stderr.write(f"\r\x1b[K{text}")
+        self.session.stderr.flush()
+        self.drawn = True
+
+    @property
+    def width(self) -> int:
+        import shutil
+
+        return max(shutil.get_terminal_size().columns, 20)
+
+    def _clear(self) -> None:
+        if self.drawn:
+            self.session.stderr.write("\r\x1b[K")
+            self.session.stderr.flush()
+            self.drawn = False
