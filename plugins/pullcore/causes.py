@@ -271,8 +271,8 @@ _PROVEN = (
         "stale-pod",
         "The pod is older than its secrets",
         "The pod's list of pull secrets was fixed when it was created and differs from what it would be given today.",
-        "Let the pod be created again: delete it if a controller owns it and no container of it runs, or "
-        "`kubectl rollout restart`; for a WebLogic introspector change spec.introspectVersion of the Domain.",
+        "Let the pod be created again: `kubectl repull` does it in the least disruptive way, for a WebLogic introspector "
+        "with a new spec.introspectVersion of the Domain.",
         True,
     ),
     Cause(
@@ -310,8 +310,8 @@ _PROVEN = (
         "domain-aborted",
         "The WebLogic operator has given up",
         "The Domain failed for longer than spec.failureRetryLimitMinutes, and the operator tries no more by itself.",
-        "Remove the cause first, then change spec.introspectVersion of the Domain, which makes the operator try again. "
-        "Do not delete the Domain.",
+        "Remove the cause first, then `kubectl repull` the Domain: it changes spec.introspectVersion, which makes the "
+        "operator try again. Do not delete the Domain.",
         True,
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, TextIO
+from typing import Any, Optional, Protocol
 
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import visible
@@ -31,10 +31,16 @@ class Manner:
     show_secrets: bool = False
 
 
+class Output(Protocol):
+    """Where results go."""
+
+    def write(self, text: str, /) -> object: ...
+
+
 class Changes:
     """Makes changes and prints each result. Raises what `Cluster` raises (Conflict where something else was found)."""
 
-    def __init__(self, cluster: Cluster, manner: Manner, stdout: TextIO) -> None:
+    def __init__(self, cluster: Cluster, manner: Manner, stdout: Output) -> None:
         self.cluster = cluster
         self.manner = manner
         self.stdout = stdout

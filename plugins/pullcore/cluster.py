@@ -253,7 +253,7 @@ class Cluster:
                     raise
             except ApiError as error:
                 busy += 1
-                if error.status != 429 or busy > PATIENCE:
+                if error.status != 429 or busy > PATIENCE or _is_budget(error):
                     raise
                 seconds = error.details.get("retryAfterSeconds")
                 time.sleep(min(max(seconds if isinstance(seconds, (int, float)) else 1, 0.1), LONGEST_PAUSE))
@@ -395,3 +395,9 @@ def _continue(document: Object) -> Optional[str]:
 def _uid(item: Object) -> Optional[str]:
     found = (item.get("metadata") or {}).get("uid")
     return str(found) if found else None
+
+
+def _is_budget(error: ApiError) -> bool:
+    """Whether a disruption budget refuses an eviction (pkg/registry/core/pod/rest/eviction.go), not a busy server."""
+    causes = error.details.get("causes")
+    return any(isinstance(one, dict) and one.get("reason") == "DisruptionBudget" for one in causes or ())

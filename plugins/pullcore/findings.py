@@ -17,7 +17,6 @@ from pullcore.refusals import AUTHENTICATION, NOT_SAID
 from pullcore.registry_findings import REGISTRY_RULES
 from pullcore.remedies import attach, new_name, renew, set_policy, write_anew
 from pullcore.times import parse_time
-from pullcore.weblogic import next_version
 from pullcore.workload import TEMPLATED, asks_of
 
 # The registry could not be used, whatever the credentials: a copy on the node would have helped.
@@ -239,12 +238,11 @@ def domain_aborted(case: Case) -> Optional[Finding]:
     for asker in case.pull.askers:
         domain = case.index.by_target.get(asker)
         if domain and asker.kind == "Domain" and is_aborted(domain):
-            version = next_version(domain.get("spec", {}).get("introspectVersion"))
             return Finding(
                 "domain-aborted",
                 "warning",
                 f"the operator has stopped retrying {asker.ref}: once the cause is mended, it needs a new introspectVersion",
-                fix=(case.commands.new_version(asker, "introspectVersion", version),),
+                fix=(case.commands.repull(asker),),
             )
     return None
 

@@ -100,9 +100,9 @@ class Commands:
         """Adds to a list without losing its other names."""
         return self.kubectl("pullsecret", "attach", name, f"--for={word_for(target.kind)}/{target.name}")
 
-    def new_version(self, domain: Target, field: str, version: str) -> str:
-        """A new introspectVersion makes the operator introspect a Domain again, a new restartVersion rolls its servers."""
-        return self.json_patch(domain, {"op": "add", "path": f"/spec/{field}", "value": version})
+    def repull(self, target: Target, *options: str) -> str:
+        """Brings back what waits, with the least that works, and waits until it runs."""
+        return self.kubectl("repull", f"{word_for(target.kind)}/{target.name}", *options)
 
 
 def word_for(kind: str) -> str:

@@ -7,20 +7,19 @@ anew as a whole, for it stops every pull; of others all entries stay.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Optional
 
 from pullcore.attachment import LIST_PATHS
 from pullcore.case import Case
 from pullcore.fixes import server_key
 from pullcore.keyring import DOCKERCONFIGJSON
-from pullcore.pull import Source, Target
-from pullcore.weblogic import SERVER_LABEL, next_version
+from pullcore.kinds import KINDS
+from pullcore.pull import Object, Source, Target
 from pullcore.workload import asks_of, is_static, runs, target_of
 
 NEW_SECRET = "regcred"  # noqa: S105 - a name, the one that the Kubernetes documentation uses
 STUCK = ("StatefulSet", "ReplicaSet")
-# For sed: the imagePullSecrets of a pod as kubectl prints it.
-WITHOUT_LIST = "/^  imagePullSecrets:/,/^  [a-zA-Z]/{/^  imagePullSecrets:/d;/^  - name:/d;}"
 SEEN_FROM_THE_NODE = frozenset("connection timeout proxy http-https-mismatch registry-error tls-untrusted tls-other".split())
 
 
@@ -190,55 +189,61 @@ def lost_from_account(case: Case) -> Optional[str]:
 
 
 def recreate(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]] = None) -> tuple[str, ...]:
-    """What makes new pods out of waiting ones in which nothing runs: a new introspection for an introspector; saving,
-    deleting and making again a Job or a pod that nobody controls; deleting those that a controller makes again. Only those
-    of `asker`, or with these `uids`, if given."""
-    lines: list[str] = []
-    delete: list[str] = []
-    for pod in case.waiting_pods:
-        owners = case.index.owners(pod)
-        chain = (target_of(pod), *owners)
-        if runs(pod) or is_static(pod) or (asker and asker not in chain):
-            continue
-        if uids is not None and pod["metadata"].get("uid") not in uids:
-            continue
-        if owners and owners[-1].kind == "Domain" and SERVER_LABEL not in pod["metadata"].get("labels", {}):
-            spec = case.index.by_target.get(owners[-1], {}).get("spec", {})
-            lines.append(
-                case.commands.new_version(owners[-1], "introspectVersion", next_version(spec.get("introspectVersion")))
-            )
-        elif owners and owners[0].kind != "Job":
-            delete.append(pod["metadata"]["name"])
-        elif owners:
-            lines += case.commands.made_again(owners[0])
-        else:
-            # The list that admission gave it would be taken for its own.
-            given = bool(case.pull.secrets) and case.pull.secrets == case.account_secrets
-            lines += case.commands.made_again(target_of(pod), *((WITHOUT_LIST,) if given else ()))
-    if delete:
-        lines.append(case.commands.kubectl("delete", "pod", *delete))
-    return tuple(dict.fromkeys(lines))
+    """What makes new pods out of waiting ones in which nothing runs; only those of `asker`, or with these `uids`, if
+    given."""
+    return _repull([pod for pod in _waiting(case, asker, uids) if not runs(pod)], case)
 
 
 def renew(case: Case, asker: Optional[Target] = None, uids: Optional[set[str]] = None) -> tuple[str, ...]:
     """The same where new pods are needed in any case: those in which a container runs are rolled by what made them, which
     keeps the service up as far as it has other pods."""
-    lines = list(recreate(case, asker, uids))
-    for pod in case.waiting_pods:
+    pods = _waiting(case, asker, uids)
+    return _repull([pod for pod in pods if not runs(pod) or _rolls(case.index.owners(pod))], case)
+
+
+def and_repull(fix: tuple[str, ...], case: Case) -> tuple[str, ...]:
+    """Commands that mend a cause, and the one that brings back what waits: for its back-off is up to 5 minutes long."""
+    mends = any(line.startswith(("kubectl pullsecret ", "kubectl patch ")) for line in fix)
+    if not mends or any(line.startswith("kubectl repull ") for line in fix):
+        return fix
+    pods = _waiting(case, None, None)
+    targets = [_target(pod, case) for pod in pods]
+    if not pods:  # an introspector that is gone between two tries
+        targets = [asker for asker in case.pull.askers if asker.kind == "Domain" and case.failing]
+    return (*fix, *dict.fromkeys(case.commands.repull(target) for target in targets))
+
+
+def _waiting(case: Case, asker: Optional[Target], uids: Optional[set[str]]) -> list[Object]:
+    """The waiting pods that can be made again from here, of `asker` and with these `uids`, if given."""
+    return [
+        pod
+        for pod in case.waiting_pods
+        if not is_static(pod)
+        and (asker is None or asker in (target_of(pod), *case.index.owners(pod)))
+        and (uids is None or pod["metadata"].get("uid") in uids)
+    ]
+
+
+def _target(pod: Object, case: Case) -> Target:
+    """What to name for bringing a pod back: its outermost owner, or the pod where that is of a kind that is not known."""
+    owners = case.index.owners(pod)
+    return owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)
+
+
+def _repull(pods: Sequence[Object], case: Case) -> tuple[str, ...]:
+    options: dict[Target, dict[str, None]] = {}
+    for pod in pods:
         owners = case.index.owners(pod)
-        wanted = (not asker or asker in owners) and (uids is None or pod["metadata"].get("uid") in uids)
-        if owners and wanted and runs(pod):
-            lines += _roll(owners[-1], case)
-    return tuple(dict.fromkeys(lines))
+        own = options.setdefault(_target(pod, case), {})
+        if runs(pod):
+            own["--roll-running"] = None
+        elif not owners or (owners[0].kind == "Job" and owners[-1].kind != "Domain"):
+            own["--recreate-pods"] = None
+    return tuple(case.commands.repull(target, *given) for target, given in options.items())
 
 
-def _roll(owner: Target, case: Case) -> list[str]:
-    if owner.kind == "Domain":
-        spec = case.index.by_target.get(owner, {}).get("spec", {})
-        return [case.commands.new_version(owner, "restartVersion", next_version(spec.get("restartVersion")))]
-    if owner.kind in ("Deployment", "StatefulSet", "DaemonSet"):
-        return [case.commands.kubectl("rollout", "restart", owner.ref)]
-    return []
+def _rolls(owners: Sequence[Target]) -> bool:
+    return bool(owners) and owners[-1].kind in ("Domain", "Deployment", "StatefulSet", "DaemonSet")
 
 
 def rolls_servers(fix: tuple[str, ...], case: Case) -> str:
@@ -247,10 +252,7 @@ def rolls_servers(fix: tuple[str, ...], case: Case) -> str:
     for asker in case.pull.askers:
         if asker.kind == "Domain" and _has_running_pod(asker, case):
             patch, listed = f"kubectl patch domain {asker.name} ", f"--for=domain/{asker.name}"
-            rolls = (
-                listed in line.split() or (line.startswith(patch) and "/spec/introspectVersion" not in line) for line in fix
-            )
-            if any(rolls):
+            if any(listed in line.split() or line.startswith(patch) or "--roll-running" in line.split() for line in fix):
                 return asker.name
     return ""
 

@@ -90,7 +90,7 @@ class Actions:
             except ApiError as error:
                 if error.status != 429:
                     raise
-                return self.left(step, f"a disruption budget forbids it now: {one_line(error.message, 300)}")
+                return self.left(step, f"a disruption budget forbids to evict it now: {_told(error)}")
         raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
 
     def left(self, step: Step, reason: str) -> Step:
@@ -120,7 +120,7 @@ class Actions:
     # What a controller does on a word
 
     def introspect(self, step: Step) -> Step:
-        return self.patched(step, patches.introspect, ("spec", "introspectVersion"))
+        return self.patched(step, patches.introspect, "spec.introspectVersion", _in_spec("introspectVersion"))
 
     def restart_server(self, step: Step) -> Step:
         name = self.index.pods[step.pods[0]]["metadata"]["name"]
@@ -129,27 +129,30 @@ class Actions:
             self.session.say(f"pod/{name} is gone already")
             return step
         admin = patches.is_admin(pod, step.server)
-        return self.patched(step, patches.restart_server(step.server, admin=admin), ("spec", "managedServers"))
+        patch, version = patches.restart_server(step.server, admin=admin), _of_server(step.server, admin=admin)
+        return self.patched(step, patch, f"restartVersion of {step.server}", version)
 
     def roll(self, step: Step) -> Step:
         if step.target.kind in ("Domain", "Cluster"):
-            return self.patched(step, patches.restart, ("spec", "restartVersion"))
+            return self.patched(step, patches.restart, "spec.restartVersion", _in_spec("restartVersion"))
         restart = patches.rollout_restart(self.session.now())
-        return self.patched(step, restart, ("spec", "template"))
+        return self.patched(step, restart, "spec.template", _in_spec("template"))
 
-    def patched(self, step: Step, patch: patches.Patch, field: tuple[str, str]) -> Step:
-        """Patches an object that others write to at the same time; field: what must not have been changed meanwhile."""
+    def patched(self, step: Step, patch: patches.Patch, what: str, look: Callable[[Object], object]) -> Step:
+        """Patches an object that others write to at the same time. look: at what must not have been changed since the plan
+        was made, named `what`."""
         kind, first = KINDS[step.target.kind], None
+        planned = self.index.by_target.get(step.target)
         for _ in range(TRIES):
             value = self.session.whole(step.target)
             if value is None:
                 raise CommandError(f"{step.target.ref} is not there any more")
-            if first is None:
+            if first is None and (planned is None or look(prune_object(value)) == look(planned)):
                 first = value
                 if keeper := keeper_of(value):
                     self.session.say(f"Warning: {keeper} keeps {step.target.ref}, and may undo this: change it there, too")
-            elif _at(value, field) != _at(first, field):
-                self.session.say(f"somebody changed {'.'.join(field)} of {step.target.ref} just now: that does it")
+            elif first is None or look(value) != look(first):
+                self.session.say(f"somebody changed {what} of {step.target.ref} just now: that does it")
                 return step
             operations = patch(value)
             try:
@@ -166,5 +169,23 @@ class Actions:
         raise CommandError(f"{step.target.ref} changes faster than it can be patched: run this again")
 
 
-def _at(value: Object, field: tuple[str, str]) -> object:
-    return value.get(field[0], {}).get(field[1])
+def _in_spec(field: str) -> Callable[[Object], object]:
+    return lambda value: value.get("spec", {}).get(field)
+
+
+def _of_server(server: str, *, admin: bool) -> Callable[[Object], object]:
+    """The restartVersion of one server of a Domain."""
+
+    def look(value: Object) -> object:
+        spec = value.get("spec", {})
+        servers = spec.get("managedServers") or ()
+        own = [spec.get("adminServer") or {}] if admin else [one for one in servers if one.get("serverName") == server]
+        return [one.get("restartVersion") for one in own]
+
+    return look
+
+
+def _told(error: ApiError) -> str:
+    """What the API server tells of a budget: which, and how many pods it wants."""
+    causes = [one.get("message") for one in error.details.get("causes") or () if isinstance(one, dict)]
+    return one_line("; ".join(filter(None, causes)) or error.message, 300)

@@ -13,7 +13,7 @@ from pullcore.errors import one_line
 from pullcore.pull import Object
 from pullcore.weblogic import SERVER_LABEL, is_stopped
 
-from repull.stage import ENDED, WELL, Stage
+from repull.stage import ENDED, RUNNING, WELL, Stage
 
 if TYPE_CHECKING:
     from repull.goals import Goal, World
@@ -49,8 +49,9 @@ def domain_waits(goal: Goal, world: World, live: Mapping[str, Object], stages: M
     if failure := _new_failure(goal.value or {}, domain):
         return Waits(failed=f"its operator reports {failure}")
     introspectors = [uid for uid, pod in live.items() if not _is_server(pod)]
-    if any(stages[uid].name != ENDED for uid in introspectors if uid in stages):
-        return Waits()  # its stage says it
+    busy = {stages[uid].name for uid in introspectors if uid in stages} - {ENDED}
+    if busy:
+        return Waits("its introspector runs" if busy == {RUNNING} else "")  # else its stage says it
     new_servers = any(_is_server(pod) and uid not in goal.known for uid, pod in live.items())
     if goal.introspect and not seen.introspectors and not new_servers:
         return Waits("the operator has not introspected it yet")

@@ -61,7 +61,8 @@ def _introspection(planner: Planner, domain: Target, value: Object, pods: Sequen
         "" if aborted else f", or to delete jobs in {domain.namespace}"
     )
     waits = "" if aborted else "; the operator tries again by itself, about every 2 minutes"
-    return Step("leave", domain, refused + waits, domain, uids, stuck=aborted)
+    do = "superseded" if changed and not aborted else "leave"  # a pod that the operator makes anew asks for something else
+    return Step(do, domain, refused + waits, domain, uids, stuck=aborted)
 
 
 def _job_of(pods: Sequence[Waiting]) -> Optional[Target]:
@@ -72,16 +73,22 @@ def _job_of(pods: Sequence[Waiting]) -> Optional[Target]:
 def _of_server(planner: Planner, domain: Target, one: Waiting) -> Step:
     if one.runs:
         return _of_running_server(planner, domain, one)
+    after, reason = 0.0, one.outdated or f"only to skip its back-off{planner.due(one)}"
     if one.outdated and one.by_spec:
-        return planner.replaced(one, f"{one.outdated}, and the operator has not rolled it", after=GRACE)
-    if not one.outdated and (planner.wishes.keep_waiting_pods or one.tried_at_each_sync):
+        after, reason = GRACE, f"{one.outdated}, and the operator has not rolled it"
+    elif not one.outdated and (planner.wishes.keep_waiting_pods or one.tried_at_each_sync):
         return planner.leave(one, planner.retry(one))
-    step = planner.replaced(one, one.outdated or f"only to skip its back-off{planner.due(one)}")
-    may_patch = planner.may(Action("patch", KINDS["Domain"], domain.namespace, domain.name))
-    if step.do == "leave" and one.outdated and may_patch:
-        reason = f"{one.outdated}; you may not delete the pod, the operator may"
-        return Step("restart-server", domain, reason, domain, (one.uid,), server=one.server)
-    return step
+    step = planner.replaced(one, reason, after=after)
+    if step.do != "leave" or not one.outdated:
+        return step
+    if planner.may(Action("patch", KINDS["Domain"], domain.namespace, domain.name)):
+        reason = f"{reason}; you may not delete the pod, the operator may"
+        return Step("restart-server", domain, reason, domain, (one.uid,), after, server=one.server)
+    return _rolled_by_itself(domain, one) if one.by_spec else step
+
+
+def _rolled_by_itself(domain: Target, one: Waiting) -> Step:
+    return Step("superseded", one.target, f"{one.outdated}, and the operator rolls it by itself", domain, (one.uid,))
 
 
 def _of_running_server(planner: Planner, domain: Target, one: Waiting) -> Step:

@@ -135,6 +135,8 @@ def _query(value: Object) -> dict[str, str]:
         return {"fieldSelector": f"metadata.name={value['metadata']['name']}"}
     if value["kind"] == "Domain":
         return {"labelSelector": pod_selector(value)}
+    if value["kind"] == "Job":  # its own selector names its UID, which is another once it is made again
+        return {"labelSelector": f"job-name={value['metadata']['name']}"}
     labels = "" if value["kind"] == "CronJob" else from_spec(value.get("spec", {}).get("selector", {}))
     return {"labelSelector": labels} if labels else {}
 

@@ -5,8 +5,8 @@ A pod that was fine before is not in question: what becomes of it meanwhile is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
@@ -29,15 +29,15 @@ class Goal:
     """An object that is to be brought back.
 
     known: the UIDs of its pods at the start; kept: those of them that are in question; outdated: those that have to go.
-    count: how many pods there have to be. jobs: the names of a CronJob's. value: the object as it was. introspect: that a
-    Domain has to be introspected anew."""
+    count: how many pods there have to be. makers: what stands between it and its pods, such as the Jobs of a CronJob. value:
+    the object as it was. introspect: that a Domain has to be introspected anew."""
 
     target: Target
     known: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
     outdated: frozenset[str] = frozenset()
     count: int = 1
-    jobs: frozenset[str] = frozenset()
+    makers: frozenset[Target] = frozenset()
     value: Optional[Object] = None
     introspect: bool = False
 
@@ -51,17 +51,17 @@ class Goal:
         if target.kind == "Domain" and self.value:
             return matches(pod["metadata"].get("labels", {}), pod_selector(self.value))
         controller = controller_of(pod)
-        if controller is None:
-            return False
-        if target.kind == "Deployment":  # the name of a ReplicaSet is its Deployment's with a hash behind it
-            return controller.kind == "ReplicaSet" and controller.name.rpartition("-")[0] == target.name
-        if target.kind == "CronJob":
-            return controller.kind == "Job" and controller.name in self.jobs
-        return controller == target
+        return controller is not None and any(_is_of(controller, one) for one in (target, *self.makers))
 
     def asks_about(self, pod: Object) -> bool:
         uid = pod["metadata"].get("uid", "")
         return uid in self.kept or uid not in self.known
+
+
+def _is_of(controller: Target, maker: Target) -> bool:
+    if maker.kind == "Deployment":  # the name of a ReplicaSet is its Deployment's with a hash behind it
+        return controller.kind == "ReplicaSet" and controller.name.rpartition("-")[0] == maker.name
+    return controller == maker
 
 
 @dataclass
@@ -84,21 +84,22 @@ class Outcome:
     waits: str = ""  # for what, where it is no pod
 
 
-def goals(evidence: Evidence, steps: Sequence[Step], now: datetime) -> list[Goal]:
-    """What has to be brought back: the askers of the steps, and what is named and still on its way."""
+def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, known: Collection[str] = ()) -> list[Goal]:
+    """What has to be brought back: the askers of the steps, and what is named and still on its way. known: the UIDs of
+    further pods that were there before; where only a pod is named, the evidence holds none but that one."""
     index = Index(evidence)
     askers = dict.fromkeys(step.asker for step in steps)
     named = [] if evidence.waiting_only else [one for one in evidence.targets if one not in askers]
     found = [_goal(asker, evidence, index, [step for step in steps if step.asker == asker], now) for asker in askers]
-    return found + [
-        goal for one in named if (goal := _goal(one, evidence, index, (), now)) and _is_on_its_way(goal, evidence)
-    ]
+    others = [_goal(one, evidence, index, (), now) for one in named]
+    wanted = found + [goal for goal in others if _is_on_its_way(goal, evidence)]
+    return [replace(goal, known=goal.known.union(known)) for goal in wanted]
 
 
 def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime) -> Goal:
     value = index.by_target.get(target)
-    jobs = frozenset(one.name for one in index.by_target if one.kind == "Job")
-    bare = Goal(target, jobs=jobs, value=value)
+    makers = frozenset(_between(target, evidence, index))
+    bare = Goal(target, makers=makers, value=value)
     own = {pod["metadata"].get("uid", ""): pod for pod in evidence.pods if bare.owns(pod)}
     replaced = {uid for step in steps if step.do != "leave" for uid in step.pods}
     replaced |= {uid for uid, pod in own.items() if _is_going(pod) or any(_is_rolled(pod, step, index) for step in steps)}
@@ -110,10 +111,18 @@ def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step
         kept=frozenset((left | starting) - replaced),
         outdated=frozenset(replaced),
         count=_count(target, value, [pod for pod in own.values() if not _is_going(pod)]),
-        jobs=jobs,
+        makers=makers,
         value=value,
         introspect=any(step.do in ("introspect", "delete-job", "recreate-domain") for step in steps),
     )
+
+
+def _between(target: Target, evidence: Evidence, index: Index) -> Iterator[Target]:
+    """What stands between an object and its pods: an operator's object has a StatefulSet, say."""
+    for value in (*evidence.objects, *evidence.pods):
+        chain = index.owners(value)
+        if target in chain:
+            yield from (*chain[: chain.index(target)], *([] if value["kind"] == "Pod" else [target_of(value)]))
 
 
 def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> int:
@@ -121,7 +130,7 @@ def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> i
     if target.kind in REPLICATED:
         wanted: int = (value or {}).get("spec", {}).get("replicas", 1)
         return min(wanted, max(len(pods), 1))
-    return len(pods)
+    return 0 if target.kind == "Domain" else len(pods)  # its operator tells which servers there have to be
 
 
 def _is_going(pod: Object) -> bool:
@@ -150,12 +159,11 @@ def _is_on_its_way(goal: Goal, evidence: Evidence) -> bool:
     return bool(goal.kept) or going or len(goal.known) < goal.count
 
 
-def judge(goal: Goal, world: World, refusals: Refusals, seen: Seen, now: datetime) -> Outcome:
-    """How an object fares just now."""
-    own = {uid: pod for uid, pod in world.pods.items() if goal.owns(pod)}
+def judge(goal: Goal, own: Mapping[str, Object], world: World, refusals: Refusals, seen: Seen, now: datetime) -> Outcome:
+    """How an object fares just now; own: its pods by UID."""
     live = {uid: pod for uid, pod in own.items() if not _is_going(pod) and uid not in goal.outdated}
     asked = {uid: pod for uid, pod in live.items() if goal.asks_about(pod)}
-    stages = {uid: stage(pod, world.events.get(uid, ()), now) for uid, pod in asked.items()}
+    stages = {uid: refusals.settled(pod, stage(pod, world.events.get(uid, ()), now)) for uid, pod in asked.items()}
     for uid, one in stages.items():
         if one.name == CRASHED or (one.name == REFUSED and refusals.are_too_many(uid, one)):
             return Outcome(False, one.text, uid, stages)

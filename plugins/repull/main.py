@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO
 
 from pullcore import command
@@ -42,11 +42,13 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
         stdout.write(f"kubectl repull {VERSION}\n")
         return 0
     session = Session(wanted, stdin, stdout, stderr)
-    if finish_earlier(session) and wanted.dry_run:
+    again = finish_earlier(session)
+    if again and wanted.dry_run:
         return 0  # what is not there can't be looked at
     evidence = check.observe(session)
     index = Index(evidence)
     steps = _steps(session, evidence, index)
+    steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
     after = check.next_tries(session, evidence, steps)
     blocked = {} if wanted.force else _blocked(evidence, after, steps)
     ours = [step for step in steps if step.asker not in blocked]
@@ -106,11 +108,12 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
     for pod in run.evidence.pods:
         refusals.begin(pod)
     feeds.start(LISTED_WITHIN)
+    before = set(feeds.world.pods)
     try:
         turned_out = actions.carry_out(now)
         done = {id(old): new for old, new in zip(now, turned_out)}
         run.steps = [done.get(id(step), step) for step in run.steps]
-        run.goals = _goals(run, session)
+        run.goals = _goals(run, session, before)
         wait = Wait(session, feeds, refusals, actions.do, later)
         run.outcomes = wait.until(run.goals, wanted.timeout)
     finally:
@@ -122,11 +125,11 @@ def _watched(run: Run, session: Session) -> list[Target]:
     return list(dict.fromkeys(goal.target for goal in _goals(run, session)))
 
 
-def _goals(run: Run, session: Session) -> list[Goal]:
-    """What is stuck is not waited for."""
+def _goals(run: Run, session: Session, known: Collection[str] = ()) -> list[Goal]:
+    """What is stuck is not waited for. known: the UIDs of the pods that were there before anything was done."""
     moving = [step for step in run.steps if not step.stuck]
     only_stuck = {step.asker for step in run.steps} - {step.asker for step in moving}
-    found = goals(run.evidence, moving, session.now())
+    found = goals(run.evidence, moving, session.now(), known)
     return [goal for goal in found if goal.target not in run.blocked and goal.target not in only_stuck]
 
 

@@ -90,7 +90,7 @@ def _typed(given: Mapping[str, Any]) -> Options:
         recreate_pods=given["--recreate-pods"],
         roll_running=given["--roll-running"],
         recreate_domain=domain,
-        save_dir=Path(given["--save-dir"]).expanduser(),
+        save_dir=_folder(given["--save-dir"]),
         wait=not given["--no-wait"],
         timeout=_timeout(given["--timeout"]),
         output=output,
@@ -110,6 +110,12 @@ def _timeout(text: str) -> float:
         return command.parse_duration(text)
     except ValueError:
         raise UsageError(f'invalid value "{one_line(text, 60)}" for --timeout: write 90s, 10m or 1h') from None
+
+
+def _folder(text: str) -> Path:
+    if not text:  # which Path takes for the current one
+        raise UsageError("--save-dir needs the name of a folder")
+    return Path(text).expanduser()
 
 
 def _validate(options: Options) -> None:
@@ -132,5 +138,3 @@ def _validate(options: Options) -> None:
                 raise UsageError(f"{option} and --recreate-domain are two ways to restart: one is enough")
     if options.roll_running and options.keep_waiting_pods:
         raise UsageError("--roll-running recreates pods, --keep-waiting-pods leaves them alone: one of the two")
-    if not str(options.save_dir):
-        raise UsageError("--save-dir needs the name of a folder")

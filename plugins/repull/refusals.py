@@ -8,11 +8,12 @@ from pullcore.kubelet import is_pull_reason
 from pullcore.pull import Object
 from pullcore.refusals import AUTHENTICATION
 
-from repull.stage import Stage
+from repull.stage import CRASHED, STARTING, Stage
 
 # The kubelet's own limits and broken off pulls pass by themselves.
 PASSING = {"throttled": 5, "canceled": 1}
 Container = tuple[str, str]  # UID of the pod, name
+Run = tuple[int, str]  # how often it was started again, and the ID of its image
 
 
 class Refusals:
@@ -24,19 +25,31 @@ class Refusals:
         self.proven = frozenset(proven)
         self._last: dict[Container, str] = {}
         self._count: dict[Container, int] = {}
+        self._runs: dict[Container, Run] = {}
 
     def begin(self, pod: Object) -> None:
         """What a pod had been refused before does not count."""
-        for name, reason in _refused(pod):
+        for name, reason, run in _refused(pod):
             self._last[pod["metadata"]["uid"], name] = reason
+            self._runs[pod["metadata"]["uid"], name] = run
 
     def note(self, pod: Object) -> None:
         uid = pod["metadata"].get("uid", "")
-        for name, reason in _refused(pod):
+        for name, reason, run in _refused(pod):
             before = self._last.get((uid, name))
             if before is None or (reason != before and reason != "ImagePullBackOff"):
                 self._count[uid, name] = self._count.get((uid, name), 0) + 1
-            self._last[uid, name] = reason
+            self._last[uid, name], self._runs[uid, name] = reason, run
+
+    def settled(self, pod: Object, stage: Stage) -> Stage:
+        """A back-off after a crash is of an earlier run where the container has not run since it was refused its image: the
+        kubelet then tells now the one and now the other (pkg/kubelet/kuberuntime, doBackOff)."""
+        if stage.name == CRASHED and stage.reason == "CrashLoopBackOff":
+            runs = {one.get("name", ""): _run(one) for one in _statuses(pod)}
+            if self._runs.get((pod["metadata"].get("uid", ""), stage.container)) == runs.get(stage.container):
+                text = "waits for the end of its back-off after an earlier run, then for its image"
+                return Stage(STARTING, text, stage.container)
+        return stage
 
     def are_too_many(self, uid: str, stage: Stage) -> bool:
         """Whether the pull fails again, and not only for a reason that passes. A node may see a changed secret a moment
@@ -47,9 +60,18 @@ class Refusals:
         return self._count.get((uid, stage.container), 0) > allowed
 
 
-def _refused(pod: Object) -> Iterator[tuple[str, str]]:
-    status = pod.get("status", {})
-    for one in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+def _refused(pod: Object) -> Iterator[tuple[str, str, Run]]:
+    for one in _statuses(pod):
         reason = one.get("state", {}).get("waiting", {}).get("reason")
         if is_pull_reason(reason):
-            yield one.get("name", ""), reason
+            yield one.get("name", ""), reason, _run(one)
+
+
+def _statuses(pod: Object) -> list[Object]:
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _run(status: Object) -> Run:
+    """What a container's last run is told by: the first one has the count 0, as none has."""
+    return status.get("restartCount") or 0, status.get("imageID") or ""

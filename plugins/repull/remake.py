@@ -30,6 +30,9 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
             session.say(f"{step.target.ref} was made anew already")
             return step
         if "deletionTimestamp" in value["metadata"]:
+            if any(one.uid == seen for one in left_over(session.options.save_dir, session.cluster.server)):
+                session.say(f"{step.target.ref} is being made again by another run")
+                return step
             raise CommandError(f"{step.target.ref} is being deleted by somebody else")
         if runs(value):
             session.say(f"left {step.target.ref}: a container of it runs by now")

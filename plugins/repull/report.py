@@ -62,6 +62,8 @@ def say_plan(run: Run, session: Session) -> None:
         for step in run.steps:
             if step.asker == asker:
                 session.say(f"  {clean(step.line, 600)}")
+    for note in run.evidence.notes:
+        session.say(f"Note: {clean(note)}")
     unread = [one for one in run.evidence.not_checked if not one.excused]
     if unread:
         session.say(f"Not checked: {', '.join(clean(one.what, 100) for one in unread)}")
@@ -77,8 +79,6 @@ def conclude(run: Run, session: Session) -> None:
         session.say(f"{step.target.ref} is not back: {clean(step.reason, 600)}")
     if not run.steps and not run.blocked and not run.outcomes:
         session.say(f"Nothing to do: {_where(run.evidence)}.")
-    for note in run.evidence.notes:
-        session.say(f"Note: {clean(note)}")
     if session.options.output in ("json", "yaml"):
         session.stdout.write(printed(document(run), session.options.output))
 

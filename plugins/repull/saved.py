@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pullcore import yamltext
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.podspec import secret_names
@@ -102,10 +103,10 @@ def save(folder: Path, server: str, uid: str, documents: Sequence[Object]) -> Sa
     import yaml
 
     target = target_of(documents[0])
-    words = (target.namespace, target.kind.lower(), target.name, uid)
+    words = (target.namespace, target.kind.lower(), target.name[:100], uid)  # file systems allow 255 bytes
     path = folder / f"{'_'.join(_plain(word) for word in words)}.yaml"
     head = f"# Saved by kubectl repull before it was deleted. Server: {one_line(server, 300)} UID: {_plain(uid)}\n"
-    text = head + yaml.safe_dump_all(documents, sort_keys=False, default_flow_style=False, explicit_start=True)
+    text = head + yaml.dump_all(documents, Dumper=_dumper(), sort_keys=False, default_flow_style=False, explicit_start=True)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
@@ -123,6 +124,24 @@ def save(folder: Path, server: str, uid: str, documents: Sequence[Object]) -> Sa
         reason = f"{one_line(str(folder), 200)} can't be written: {error.strerror} (--save-dir); nothing was deleted"
         raise CommandError(reason) from error
     return Saved(path, server, uid, tuple(documents))
+
+
+# Texts that kubectl would read as numbers or truth values (yaml.v2, resolve.go), and Python's YAML does not.
+_OTHERWISE = re.compile(r"[-+]?\.?[0-9]\S*|[yYnN]|[-+]?\.(?:inf|nan)|<<|=", re.I)
+
+
+def _dumper() -> type[Any]:
+    """Writes such texts in quotes."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, '"' if _OTHERWISE.fullmatch(value) else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper
 
 
 def _plain(word: str) -> str:
@@ -143,15 +162,17 @@ _HEAD = re.compile(r"# Saved by kubectl repull before it was deleted\. Server: (
 
 
 def _read(path: Path) -> Saved | None:
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
         head = _HEAD.match(text)
-        documents: list[Any] = list(yaml.safe_load_all(text)) if head else []
-    except (OSError, ValueError, yaml.YAMLError):
+        documents: list[Any] = list(yamltext.documents(text)) if head else []
+    except (OSError, ValueError):
         return None
-    whole = all(
-        isinstance(one, dict) and one.get("kind") in KINDS and one.get("metadata", {}).get("name") for one in documents
-    )
-    return Saved(path, head[1], head[2], tuple(documents)) if head and documents and whole else None
+    whole = bool(documents) and all(map(_is_object, documents))
+    return Saved(path, head[1], head[2], tuple(documents)) if head and whole else None
+
+
+def _is_object(value: Any) -> bool:
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    kind, name = (value.get("kind"), metadata.get("name")) if isinstance(metadata, dict) else (None, None)
+    return isinstance(kind, str) and kind in KINDS and isinstance(name, str) and bool(name)

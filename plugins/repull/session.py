@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -13,6 +14,7 @@ from pullcore.changes import Changes
 from pullcore.cluster import Cluster
 from pullcore.command import pasteable
 from pullcore.conversation import Conversation
+from pullcore.errors import visible
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS
 from pullcore.permissions import Permissions
@@ -26,6 +28,22 @@ from repull.options import Options
 USER_AGENT = f"kubectl-repull/{VERSION}"
 
 
+class Steady:
+    """A stream whose reader may go away: what is half done is finished then, in silence."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(BrokenPipeError):
+            self._stream.write(text)
+            self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
 class Session(Conversation):
     """What every part works with. Nothing is connected before it is needed."""
 
@@ -33,6 +51,7 @@ class Session(Conversation):
         self, options: Options, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str] = os.environ
     ) -> None:
         super().__init__(stdin, stdout, stderr)
+        self.results = Steady(stdout)
         self.options = options
         self.environ = environ
         self.vault = Credentials()
@@ -52,7 +71,7 @@ class Session(Conversation):
     @cached_property
     def changes(self) -> Changes:
         # One document is all that standard output gets of -o json and yaml.
-        out = self.stderr if self.options.output in ("json", "yaml") else self.stdout
+        out = self.stderr if self.options.output in ("json", "yaml") else self.results
         return Changes(self.cluster, self.options.manner, out)
 
     @cached_property
@@ -81,7 +100,4 @@ class Session(Conversation):
         if self.options.output:
             self.say(line)
         else:
-            from pullcore.errors import visible
-
-            self.stdout.write(f"{visible(line)}\n")
-            self.stdout.flush()
+            self.results.write(f"{visible(line)}\n")

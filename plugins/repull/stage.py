@@ -54,6 +54,12 @@ def stage(pod: Object, events: Sequence[Object], now: datetime) -> Stage:
     asks = pod_asks(target_of(pod), "spec", pod.get("spec", {}))
     uses = [(ask, container_use(pod, ask)) for ask in asks if ask.kind in ("init", "container")]
     found = [(_of_container(ask, use, pod, events, now), use.kind) for ask, use in uses]
+    status = pod.get("status", {})
+    if status.get("phase") == "Succeeded":  # also where a sidecar that was stopped tells another exit code
+        return Stage(ENDED, "ended well")
+    if status.get("phase") == "Failed":  # also where it was evicted, and has no containers any more
+        crashes = [one for one, _ in found if one.name == CRASHED]
+        return crashes[0] if crashes else Stage(CRASHED, f"failed: {status.get('reason') or 'no reason is given'}")
     for one, kind in found:
         if one.name == REFUSED or (one.name == CRASHED and kind == "init"):
             return one
@@ -88,6 +94,10 @@ def _of_container(ask: Ask, use: ContainerUse, pod: Object, events: Sequence[Obj
         due = f", next try in {age(tries)}" if tries and tries.total_seconds() >= 1 else ""
         text = f"{said.reason}{due}: {said.detail or said.message}"
         return Stage(REFUSED, text, use.container, said.reason, said.cause, ask.image)
+    if not said and kubelet.is_pull_reason(use.reason):  # of an image volume: 1.35 tells it at each container
+        found = kubelet.classify(use.message or "", use.reason)
+        image = kubelet.quoted_image(use.message or "")
+        return Stage(REFUSED, f"{use.reason}: {found.detail}", use.container, str(use.reason), found.cause, image)
     if pulling:
         so_far = now - pulling.last
         taking = f", {age(so_far)} so far" if so_far.total_seconds() >= 1 else ""

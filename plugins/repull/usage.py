@@ -32,7 +32,7 @@ Options:
       --keep-waiting-pods        Recreate no pod only to skip its back-off: the kubelet tries again within 5 minutes
       --recreate-pods            Recreate pods that nobody controls, and Jobs with outdated pods: saved to a file first
       --roll-running             Roll what waits for an image in a pod in which another container runs
-      --recreate-domain=NAME     Last resort: stop this Domain, delete it and make it again; asks for its name
+      --recreate-domain=NAME     Last resort: delete this Domain, which stops it, and recreate it; asks for its name
       --save-dir=DIR             Where objects are saved before they are deleted [default: ~/.kube/kubectl-repull]
       --no-wait                  Do not wait until it runs
       --timeout=TIME             How long to wait, such as 90s or 10m [default: 10m]

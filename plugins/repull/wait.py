@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
-from pullcore.pull import Target
+from pullcore.pull import Object, Target
 from pullcore.terminal import clean
 
 from repull.domain_goal import Seen
@@ -40,6 +41,7 @@ class Wait:
         self.delayed = list(delayed)
         self.seen: dict[Target, Seen] = {}
         self.told: dict[str, Told] = {}
+        self.owners: dict[str, Optional[Target]] = {}  # by the UIDs of pods: an owner does not change
         self.progress = session.stderr.isatty() and not session.options.output
         self.drawn = False
 
@@ -53,9 +55,11 @@ class Wait:
             for step in [one for one in due if time.monotonic() >= due[one]]:
                 del due[step]
                 self._do_late(step, open_goals)
-            for pod in self.feeds.world.pods.values():
-                self.refusals.note(pod)
-            outcomes = {target: self._judged(goal) for target, goal in open_goals.items()}
+            members = self._members(open_goals)
+            for pods in members.values():
+                for pod in pods.values():
+                    self.refusals.note(pod)
+            outcomes = {target: self._judged(goal, members.get(target, {})) for target, goal in open_goals.items()}
             for target, outcome in outcomes.items():
                 self._tell(outcome)
                 if outcome.done or outcome.failed:
@@ -71,9 +75,20 @@ class Wait:
             self._draw(outcomes, len(goals) - len(open_goals), len(goals), time.monotonic() - began)
             self.feeds.take(min(TICK, left))
 
-    def _judged(self, goal: Goal) -> Outcome:
+    def _members(self, goals: Mapping[Target, Goal]) -> dict[Target, dict[str, Object]]:
+        """The pods of each object."""
+        found: dict[Target, dict[str, Object]] = {}
+        for uid, pod in self.feeds.world.pods.items():
+            if uid not in self.owners:
+                self.owners[uid] = next((goal.target for goal in goals.values() if goal.owns(pod)), None)
+            owner = self.owners[uid]
+            if owner is not None:
+                found.setdefault(owner, {})[uid] = pod
+        return found
+
+    def _judged(self, goal: Goal, own: Mapping[str, Object]) -> Outcome:
         seen = self.seen.setdefault(goal.target, Seen())
-        return judge(goal, self.feeds.world, self.refusals, seen, self.session.now())
+        return judge(goal, own, self.feeds.world, self.refusals, seen, self.session.now())
 
     def _do_late(self, step: Step, goals: dict[Target, Goal]) -> None:
         """Does a step that was put off, if a pod that it is about waits still."""

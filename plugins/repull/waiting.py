@@ -103,7 +103,8 @@ def _outdated(pod: Object, one: Diagnosis, report: Report, index: Index) -> tupl
     case = Case(one.pull, one.reference or NO_REFERENCE, one.said, lookup, one.nodes, evidence, index, commands)
     own = pod_asks(target_of(pod), "spec", pod.get("spec", {}))
     today = _asks_of_today(pod, index)
-    of_job = [owner.kind for owner in index.owners(pod)] in (["Job"], ["Job", "CronJob"])  # its template can't change
+    kinds = [owner.kind for owner in index.owners(pod)]
+    of_job = kinds[:1] == ["Job"] and "Domain" not in kinds  # its template can't change
     changed = [
         ask for ask in own if not of_job and (wanted := _of_container(ask, today)) and (ask.image, ask.policy) not in wanted
     ]

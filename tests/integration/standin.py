@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional, Union
@@ -117,12 +117,13 @@ class StandIn:
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v\w+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
-    r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
+    r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?"
 )
 GROUP = re.compile(r"/apis/[^/]+")
 UNKNOWN = status(404, "NotFound", "the server could not find the requested resource", details={})
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MADE = "2026-03-01T12:00:00Z"
+WATCHED = 5.0  # seconds after which a watch ends, if nothing happens
 BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS.values()}
 Name = tuple[str, str, str]  # kind, namespace, name
 
@@ -143,10 +144,15 @@ class Place:
     version: str
     namespace: str
     name: str
+    sub: str = ""
 
     @property
     def resource(self) -> str:
         return f"{self.kind.plural}.{self.kind.group}" if self.kind.group else self.kind.plural
+
+    @property
+    def plural(self) -> str:
+        return f"{self.kind.plural}/{self.sub}" if self.sub else self.kind.plural
 
     @property
     def key(self) -> Name:
@@ -154,7 +160,7 @@ class Place:
 
 
 class ClusterStandIn(StandIn):
-    """A small API server: resource versions, JSON patches with `test`, 409, 422, dryRun and access reviews.
+    """A small API server: resource versions, watches, JSON patches with `test`, evictions, 409, 422, dryRun, access reviews.
 
     denied: (verb, plural, namespace) that the user may not do, "*" for any, in reviews and in fact alike. unserved: kinds
     that it does not know. before: is called with each request first, may change the objects, and may answer in its place.
@@ -166,6 +172,8 @@ class ClusterStandIn(StandIn):
         self.unserved: set[str] = set()
         self.before: Callable[[Asked], Optional[Answer]] = lambda asked: None
         self.lock = threading.RLock()
+        self._changed = threading.Condition(self.lock)
+        self._history: list[tuple[int, str, Object]] = []  # resource version, type of event, object
         self._version = 1000
         super().__init__()
         self.answer = self._answer
@@ -200,11 +208,14 @@ class ClusterStandIn(StandIn):
             metadata.setdefault("creationTimestamp", MADE)
             metadata["resourceVersion"] = self._next()
             self.objects[key] = kept
+            self._happened("MODIFIED" if known else "ADDED", kept)
             return kept
 
     def remove(self, kind: str, name: str, namespace: str = "ns") -> None:
         with self.lock:
-            del self.objects[kind, namespace, name]
+            gone = self.objects.pop((kind, namespace, name))
+            gone["metadata"]["resourceVersion"] = self._next()
+            self._happened("DELETED", gone)
 
     def snapshot(self) -> dict[Name, Object]:
         return copy.deepcopy(self.objects)
@@ -220,6 +231,10 @@ class ClusterStandIn(StandIn):
     def _next(self) -> str:
         self._version += 1
         return str(self._version)
+
+    def _happened(self, what: str, value: Object) -> None:
+        self._history.append((int(value["metadata"]["resourceVersion"]), what, copy.deepcopy(value)))
+        self._changed.notify_all()
 
     def _make_namespace(self, name: str) -> None:
         if ("Namespace", "", name) not in self.objects:
@@ -238,16 +253,18 @@ class ClusterStandIn(StandIn):
         if asked.path == "/apis" or GROUP.fullmatch(asked.path):
             return self._discovery(asked.path)
         place = self._place(asked.path)
-        verb = VERBS.get(asked.method) or ("get" if place.name else "list")
-        if self._is_denied(verb, place.kind.plural, place.namespace):
+        verb = VERBS.get(asked.method) or ("get" if place.name else "watch" if "watch" in asked.query else "list")
+        if self._is_denied(verb, place.plural, place.namespace):
             where = f' in the namespace "{place.namespace}"' if place.namespace else " at the cluster scope"
-            said = f'User "bob" cannot {verb} resource "{place.kind.plural}" in API group "{place.kind.group}"{where}'
+            said = f'User "bob" cannot {verb} resource "{place.plural}" in API group "{place.kind.group}"{where}'
             shown = f'{place.resource} "{place.name}"' if place.name else place.resource
             raise Refusal(status(403, "Forbidden", f"{shown} is forbidden: {said}"))
         if place.kind.name in self.unserved or place.version not in place.kind.versions:
             raise Refusal(UNKNOWN)  # only now: who may not ask does not get to know
-        if verb == "list":
-            return self._list(place, asked)
+        if verb in ("list", "watch"):
+            return self._list(place, asked) if verb == "list" else self._watch(place, asked)
+        if place.sub:
+            return self._evict(place, asked)
         if asked.query.get("dryRun", "All") != "All":
             raise Refusal(status(400, "BadRequest", "dryRun: Unsupported value"))
         return {"get": self._get, "create": self._create, "update": self._update, "patch": self._patch,
@@ -267,7 +284,10 @@ class ClusterStandIn(StandIn):
         kind = BY_PATH.get((match["group"] or "", match["plural"])) if match else None
         if not match or not kind:
             raise Refusal(UNKNOWN)
-        return Place(kind, match["version"], unquote(match["namespace"] or ""), unquote(match["name"] or ""))
+        if match["sub"] and (match["sub"], kind.name) != ("eviction", "Pod"):
+            raise Refusal(UNKNOWN)
+        where, name = unquote(match["namespace"] or ""), unquote(match["name"] or "")
+        return Place(kind, match["version"], where, name, match["sub"] or "")
 
     def _is_denied(self, verb: str, plural: str, namespace: str) -> bool:
         return any(
@@ -276,7 +296,8 @@ class ClusterStandIn(StandIn):
 
     def _review(self, review: Object) -> Answer:
         wanted = review["spec"]["resourceAttributes"]
-        denied = self._is_denied(wanted["verb"], wanted["resource"], wanted.get("namespace", ""))
+        plural = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
+        denied = self._is_denied(wanted["verb"], plural, wanted.get("namespace", ""))
         return Answer(201, {**review, "status": {"allowed": not denied, **({"reason": "RBAC: no"} if denied else {})}})
 
     def _found(self, place: Place) -> Object:
@@ -299,7 +320,25 @@ class ClusterStandIn(StandIn):
         if "as=PartialObjectMetadataList" in "".join(asked.all("Accept")):
             items = [{"metadata": item["metadata"]} for item in items]
         version = place.kind.group_version(place.version)
-        return Answer(body={"kind": f"{place.kind.name}List", "apiVersion": version, "metadata": {}, "items": items})
+        return Answer(body={"kind": f"{place.kind.name}List", "apiVersion": version, "metadata": {"resourceVersion": str(self._version)},
+                            "items": items})  # fmt: skip
+
+    def _watch(self, place: Place, asked: Asked) -> Answer:
+        """What happened since a resource version, as soon as anything did; then the watch ends, which servers may do."""
+
+        def events() -> list[Object]:
+            since = int(asked.query.get("resourceVersion") or 0)
+            return [
+                {"type": what, "object": value}
+                for version, what, value in self._history
+                if version > since
+                and value["kind"] == place.kind.name
+                and place.namespace in ("", value["metadata"].get("namespace", ""))
+                and _selected(value, asked.query)
+            ]
+
+        self._changed.wait_for(events, WATCHED)
+        return Answer(body=b"".join(json.dumps(event).encode() + b"\n" for event in events()))
 
     def _create(self, place: Place, asked: Asked) -> Answer:
         value = json.loads(asked.body)
@@ -328,14 +367,23 @@ class ClusterStandIn(StandIn):
         return self._stored(value, asked, 200, there)
 
     def _delete(self, place: Place, asked: Asked) -> Answer:
+        # Who sends options is not asked what else stands in the query.
+        options = json.loads(asked.body) if asked.body else asked.query
+        self._remove_seen(place, options)
+        return Answer(body={"kind": "Status", "apiVersion": "v1", "status": "Success", "details": {"name": place.name}})
+
+    def _evict(self, place: Place, asked: Asked) -> Answer:
+        self._remove_seen(place, json.loads(asked.body).get("deleteOptions") or asked.query)
+        return Answer(201, {"kind": "Status", "apiVersion": "v1", "status": "Success"})
+
+    def _remove_seen(self, place: Place, options: Mapping[str, Any]) -> None:
         there = self._found(place)["metadata"]
-        wanted = (json.loads(asked.body) if asked.body else {}).get("preconditions") or {}
+        wanted = options.get("preconditions") or {}
         for name in ("uid", "resourceVersion"):
             if wanted.get(name, there[name]) != there[name]:
                 raise Refusal(status(409, "Conflict", f"Precondition failed: {name} in precondition: {wanted[name]}"))
-        if "dryRun" not in asked.query:
-            del self.objects[place.key]
-        return Answer(body={"kind": "Status", "apiVersion": "v1", "status": "Success", "details": {"name": place.name}})
+        if not options.get("dryRun"):
+            self.remove(place.kind.name, place.name, place.namespace)
 
     @staticmethod
     def _check_version(place: Place, value: Object, there: Object) -> None:

@@ -244,9 +244,17 @@ def test_a_watch_as_the_server_sees_it(serve: Serve, environ: dict[str, str]) ->
         "resourceVersion": "10",
     }  # fmt: skip
     assert asked.all("Authorization") == ["Bearer TOKEN"]
-    assert asked.all("Accept-Encoding") == ["identity"]
     assert list(cluster.watch(PODS, resource_version="10", seconds=7.5)) == []
     assert server.watched[-1].query["timeoutSeconds"] == "7"
+
+
+def test_a_watch_is_not_compressed(serve: Serve, environ: dict[str, str]) -> None:
+    """Only to a server elsewhere is compression asked for at all; here it is reached by a proxy."""
+    server = serve([listing("10")], [Stream()])
+    cluster = connect("http://far.invalid", {**environ, "HTTP_PROXY": server.url})
+    assert list(cluster.watch(PODS, resource_version="10")) == []
+    cluster.get(PODS)
+    assert (server.watched[0].all("Accept-Encoding"), server.listed[0].all("Accept-Encoding")) == (["identity"], ["gzip"])
 
 
 WHOLE = event("ADDED", "ż", "11") + event("MODIFIED", "ż", "12") + event("BOOKMARK", "", "13")

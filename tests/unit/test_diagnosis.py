@@ -277,7 +277,7 @@ def test_stale_pod_of_a_template_that_was_changed() -> None:
     one = only(report(web, value, secrets=[GOOD]))
     assert causes(one)[:2] == ["stale-pod", "no-credentials"]
     assert "one made today would list good" in one.findings[0].summary
-    assert one.findings[0].fix == ("kubectl delete pod web-1 -n default",)
+    assert one.findings[0].fix == ("kubectl repull deployment/web -n default",)
 
 
 def test_stale_pod_of_a_service_account_that_was_changed() -> None:
@@ -298,8 +298,7 @@ def test_stale_introspector_gets_a_new_introspection() -> None:
     value = pod("uid1-introspector-x", labels=introspector_labels("uid1"), state=waiting(REFUSED))
     one = only(report(mine, value, secrets=[GOOD]))
     assert causes(one)[0] == "stale-pod"
-    assert '"path":"/spec/introspectVersion","value":"8"' in one.findings[0].fix[0]
-    assert "delete" not in " ".join(one.findings[0].fix)
+    assert one.findings[0].fix == ("kubectl repull domain/domain1 -n default",)
 
 
 def test_a_pod_in_which_a_container_runs_is_never_deleted() -> None:
@@ -308,6 +307,8 @@ def test_a_pod_in_which_a_container_runs_is_never_deleted() -> None:
                 states={"main": waiting(REFUSED), "sidecar": RUNNING})  # fmt: skip
     found = report(web, value, secrets=[GOOD])
     assert not [line for one in found.pulls for finding in one.findings for line in finding.fix if "delete pod" in line]
+    lines = [line for one in found.pulls for finding in one.findings for line in finding.fix]
+    assert "kubectl repull deployment/web --roll-running -n default" in lines  # the user decides
 
 
 def test_faq_docker_server_with_v2() -> None:
@@ -425,7 +426,7 @@ def test_aborted_domain() -> None:
     value = pod("uid1-introspector-x", labels=introspector_labels("uid1"), state=waiting(NOT_FOUND))
     one = only(report(domain(domainUID="uid1", conditions=[aborted]), value))
     assert causes(one)[:2] == ["image-not-found", "domain-aborted"]
-    assert "introspectVersion" in one.findings[1].fix[0]
+    assert one.findings[1].fix == ("kubectl repull domain/domain1 -n default",)
 
 
 def test_server_pod_whose_sidecar_cannot_be_pulled() -> None:

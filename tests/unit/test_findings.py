@@ -53,7 +53,10 @@ def test_secret_for_another_registry_is_no_mismatch() -> None:
 
 def test_a_secret_is_mended_in_place() -> None:
     one = only(report(pod(secrets=["s"], state=waiting(REFUSED)), secrets=[secret("s", config=TWO_ENTRIES)]))
-    assert one.findings[0].fix == ("kubectl pullsecret add s --docker-server=registry.example.com -n default",)
+    assert one.findings[0].fix == (
+        "kubectl pullsecret add s --docker-server=registry.example.com -n default",
+        "kubectl repull pod/web-1 -n default",
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_namespace_and_context_are_in_every_command() -> None:
     source = Source(domain, "spec.image", "old:1")
     lines = [
         COMMANDS.add_secret("s", "h"), *COMMANDS.edited(domain, "x"), COMMANDS.attach_secret(domain, "s"),
-        COMMANDS.new_version(domain, "introspectVersion", "2"), *COMMANDS.set_image(source, "x:1"),
+        COMMANDS.repull(domain), *COMMANDS.set_image(source, "x:1"),
         *COMMANDS.set_policy(source, "Never"),
         *COMMANDS.set_image(Source(Target("Job", "ns", "j"), "spec.template.spec.containers[0].image", "old:1"), "new:1"),
     ]  # fmt: skip

@@ -24,6 +24,7 @@ from .model import load
 
 Object = dict[str, Any]
 DEFAULT_IMAGE = "container-registry.oracle.com/middleware/weblogic:12.2.1.4"
+ADMIN = "admin-server"  # the WebLogic name of the administration server
 PULL_ERRORS = ("ErrImagePull", "ImagePullBackOff")
 SIDECARS = {
     "monitoringExporter": "monitoring-exporter",
@@ -113,17 +114,16 @@ class Domain:
 
     def servers(self) -> dict[str, Object]:
         """The server pods by name, as they should be."""
-        wanted: list[tuple[str, str, str]] = []  # server, cluster, the cluster's restartVersion
+        wanted: list[tuple[str, Object]] = []  # with the spec of its cluster
         policy = self.spec.get("serverStartPolicy", "IfNeeded")
         if policy != "Never":
-            wanted.append(("admin-server", "", ""))
+            wanted.append((ADMIN, {}))
         if policy == "IfNeeded":
             number, default = 0, int(self.spec.get("replicas", 1))
             for cluster in self.clusters():
                 for _ in range(int(cluster.get("replicas", default))):
                     number += 1
-                    restart = str(cluster.get("restartVersion", ""))
-                    wanted.append((f"managed-server{number}", str(cluster["clusterName"]), restart))
+                    wanted.append((f"managed-server{number}", cluster))
         return dict(self.server(*each) for each in wanted)
 
     def clusters(self) -> list[Object]:
@@ -134,20 +134,21 @@ class Domain:
         kept: list[Object] = [spec for spec in started if spec.get("serverStartPolicy") != "Never"]
         return kept if names else [{"clusterName": "cluster-1"}]
 
-    def server(self, server: str, cluster: str, cluster_restart: str) -> tuple[str, Object]:
+    def server(self, server: str, cluster: Object) -> tuple[str, Object]:
         own = [m for m in self.spec.get("managedServers", []) if m.get("serverName") == server]
-        levels = [self.spec, self.spec.get("adminServer", {}) if server == "admin-server" else {}, *own]
-        server_pods = [level.get("serverPod", {}) for level in levels]
+        levels = [self.spec.get("adminServer", {}) if server == ADMIN else {}, *own]
+        server_pods = [level.get("serverPod", {}) for level in (self.spec, cluster, *levels)]
         init = [c for pod in server_pods for c in pod.get("initContainers", [])] + self.aux()
         containers = [c for pod in server_pods for c in pod.get("containers", [])]
         for key, name in SIDECARS.items():
             if self.spec.get(key, {}).get("image"):
                 containers.append(container(name, self.spec[key]["image"], self.spec[key].get("imagePullPolicy")))
-        pod = self.pod_spec(init, [*containers, self.weblogic("weblogic-server")])
+        env = [{"name": "ADMIN_NAME", "value": ADMIN}, {"name": "SERVER_NAME", "value": server}]
+        pod = self.pod_spec(init, [*containers, self.weblogic("weblogic-server", env=env)])
         versions = {
             "weblogic.domainRestartVersion": self.spec.get("restartVersion", ""),
-            "weblogic.clusterRestartVersion": cluster_restart,
-            "weblogic.serverRestartVersion": next((v for x in levels[1:] if (v := x.get("restartVersion"))), ""),
+            "weblogic.clusterRestartVersion": str(cluster.get("restartVersion", "")),
+            "weblogic.serverRestartVersion": next((v for x in levels if (v := x.get("restartVersion"))), ""),
         }
         labels: Object = {key: value for key, value in versions.items() if value}
         recipe = fingerprint([pod, labels])
@@ -155,7 +156,7 @@ class Domain:
         labels["weblogic.domainName"] = self.uid
         labels["weblogic.domainObservedGeneration"] = str(self.resource["metadata"]["generation"])
         if cluster:
-            labels["weblogic.clusterName"] = cluster
+            labels["weblogic.clusterName"] = cluster["clusterName"]
         if self.spec.get("introspectVersion"):
             labels["weblogic.introspectVersion"] = self.spec["introspectVersion"]
         name = f"{self.uid}-{server}".lower().replace("_", "-").replace(".", "-")
