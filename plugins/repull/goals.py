@@ -5,7 +5,7 @@ A pod that was fine before is not in question: what becomes of it meanwhile is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
@@ -83,17 +83,22 @@ class Outcome:
     stages: Mapping[str, Stage] = field(default_factory=dict)
     waits: str = ""  # for what, where it is no pod
 
+    @property
+    def is_open(self) -> bool:
+        return not self.done and not self.failed
 
-def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, known: Collection[str] = ()) -> list[Goal]:
-    """What has to be brought back: the askers of the steps, and what is named and still on its way. known: the UIDs of
-    further pods that were there before; where only a pod is named, the evidence holds none but that one."""
+
+def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, there: Iterable[Object] = ()) -> list[Goal]:
+    """What has to be brought back: the askers of the steps, and what is named and still on its way. there: further pods, for
+    the evidence of a scan, or of a pod, holds no others; those of them that are not on their way are not in question."""
     index = Index(evidence)
     askers = dict.fromkeys(step.asker for step in steps)
     named = [] if evidence.waiting_only else [one for one in evidence.targets if one not in askers]
     found = [_goal(asker, evidence, index, [step for step in steps if step.asker == asker], now) for asker in askers]
     others = [_goal(one, evidence, index, (), now) for one in named]
     wanted = found + [goal for goal in others if _is_on_its_way(goal, evidence)]
-    return [replace(goal, known=goal.known.union(known)) for goal in wanted]
+    settled = {pod["metadata"].get("uid", "") for pod in there if stage(pod, (), now).name in (*WELL, CRASHED)}
+    return [replace(goal, known=goal.known | settled) for goal in wanted]
 
 
 def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime) -> Goal:
@@ -122,7 +127,7 @@ def _between(target: Target, evidence: Evidence, index: Index) -> Iterator[Targe
     for value in (*evidence.objects, *evidence.pods):
         chain = index.owners(value)
         if target in chain:
-            yield from (*chain[: chain.index(target)], *([] if value["kind"] == "Pod" else [target_of(value)]))
+            yield from (target_of(value), *chain[: chain.index(target)])
 
 
 def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> int:
@@ -154,7 +159,9 @@ def _is_on_its_way(goal: Goal, evidence: Evidence) -> bool:
     if is_stopped_workload(value):
         return False
     if goal.target.kind == "Domain":
-        return bool(goal.kept) and not is_failed(value)
+        kept = [pod for pod in evidence.pods if pod["metadata"].get("uid") in goal.kept]
+        introspected = any(SERVER_LABEL not in pod["metadata"].get("labels", {}) for pod in kept)
+        return introspected or (bool(kept) and not is_failed(value))
     going = any(goal.owns(pod) and _is_going(pod) for pod in evidence.pods)
     return bool(goal.kept) or going or len(goal.known) < goal.count
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from pullcore import command
 from pullcore.diagnosis import Diagnosis, Report, diagnose
 from pullcore.evidence import Evidence
-from pullcore.pull import Target
+from pullcore.pull import Object, Target
 from pullcore.workload import Index
 
 from repull import check, lastresort, options, report
@@ -37,9 +37,9 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     """Does what `argv` asks for. Raises CommandError."""
     wanted = options.parse(argv)
     if wanted.version:
-        from pullcore.version import VERSION
+        from pullcore.version import described
 
-        stdout.write(f"kubectl repull {VERSION}\n")
+        stdout.write(f"kubectl repull {described()}\n")
         return 0
     session = Session(wanted, stdin, stdout, stderr)
     again = finish_earlier(session)
@@ -108,7 +108,7 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
     for pod in run.evidence.pods:
         refusals.begin(pod)
     feeds.start(LISTED_WITHIN)
-    before = set(feeds.world.pods)
+    before = list(feeds.world.pods.values())
     try:
         turned_out = actions.carry_out(now)
         done = {id(old): new for old, new in zip(now, turned_out)}
@@ -125,11 +125,11 @@ def _watched(run: Run, session: Session) -> list[Target]:
     return list(dict.fromkeys(goal.target for goal in _goals(run, session)))
 
 
-def _goals(run: Run, session: Session, known: Collection[str] = ()) -> list[Goal]:
-    """What is stuck is not waited for. known: the UIDs of the pods that were there before anything was done."""
+def _goals(run: Run, session: Session, there: Iterable[Object] = ()) -> list[Goal]:
+    """What is stuck is not waited for. there: the pods that were there before anything was done."""
     moving = [step for step in run.steps if not step.stuck]
     only_stuck = {step.asker for step in run.steps} - {step.asker for step in moving}
-    found = goals(run.evidence, moving, session.now(), known)
+    found = goals(run.evidence, moving, session.now(), there)
     return [goal for goal in found if goal.target not in run.blocked and goal.target not in only_stuck]
 
 

@@ -17,6 +17,7 @@ from pullcore.kubelet import is_aborted
 from pullcore.permissions import Action
 from pullcore.pull import Object, Target
 from pullcore.times import age
+from pullcore.weblogic import SERVER_LABEL
 from pullcore.workload import Index, runs
 
 from repull.domain_plan import of_domain
@@ -73,9 +74,18 @@ class Planner:
             for source in one.pull.sources
             if source.target.kind == "Domain"
         }
+        said -= {self.index.owners(pod)[-1] for pod in self.index.pods.values() if self.introspects(pod)}
         aborted = {target for target, value in self.index.by_target.items() if target.kind == "Domain" and is_aborted(value)}
         # Given up for other reasons than images, it is nothing of ours, unless it was named.
         return sorted(said | {one for one in aborted if one in self.report.targets})
+
+    def introspects(self, pod: Object) -> bool:
+        """Whether it is an introspector on its way: what the Domain reports is of the one before."""
+        owners = self.index.owners(pod)
+        metadata = pod["metadata"]
+        another = "deletionTimestamp" in metadata or SERVER_LABEL in metadata.get("labels", {})
+        under_way = pod.get("status", {}).get("phase") in ("Pending", "Running")
+        return bool(under_way and not another and owners and owners[-1].kind == "Domain")
 
     # Pods of workloads, of nobody, and of controllers that are not known
 
@@ -118,7 +128,7 @@ class Planner:
         return Step("roll", asker, reason, asker, (one.uid,))
 
     def of_bare(self, one: Waiting) -> Step:
-        if self.wishes.recreate_pods and not one.tried_at_each_sync:
+        if self.wishes.recreate_pods and (one.outdated or not one.tried_at_each_sync):
             if missing := self.may_not("delete", "create", kind="Pod", namespace=one.target.namespace):
                 return self.leave(one, missing, stuck=bool(one.outdated))
             reason = one.outdated or f"only to skip its back-off{self.due(one)}"

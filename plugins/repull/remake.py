@@ -40,9 +40,9 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
         if session.options.dry_run:
             session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
             return step
-        saved = save(
-            session.options.save_dir, session.cluster.server, seen, [manifest_of(value, _of_account(value, session))]
-        )
+        manifest = manifest_of(value, _of_account(value, session))
+        saved = save(session.options.save_dir, session.cluster.server, seen, [manifest])
+        session.say(f"{step.target.ref} is saved in {saved.path}")
         try:
             session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
         except (Conflict, NotFound):
@@ -51,7 +51,6 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
         except CommandError:
             forget(saved, session)
             raise
-        session.say(f"{step.target.ref} is saved in {saved.path}")
         make_again(saved, session)
         return step
     raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")

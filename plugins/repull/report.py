@@ -75,7 +75,7 @@ def conclude(run: Run, session: Session) -> None:
         session.say(f"Not done, for nobody waits (--no-wait): {clean(step.line, 600)}")
     for target, outcome in run.outcomes.items():
         _conclude_one(target, outcome, run, session)
-    for step in run.stuck:
+    for step in () if run.dry_run else run.stuck:  # the plan says it, and nothing happened since
         session.say(f"{step.target.ref} is not back: {clean(step.reason, 600)}")
     if not run.steps and not run.blocked and not run.outcomes:
         session.say(f"Nothing to do: {_where(run.evidence)}.")

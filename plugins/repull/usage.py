@@ -50,6 +50,7 @@ Options:
 """
     + CONNECTION_OPTIONS
     + """
+'kubectl repull completion' tells how the shell completes this with TAB.
 Exit status: 0 everything got its image and started, or there was nothing to do; 1 else.
 """
 )

@@ -15,7 +15,7 @@ from repull.feeds import Feeds
 from repull.goals import Goal, Outcome, judge
 from repull.refusals import Refusals
 from repull.session import Session
-from repull.stage import ON_ITS_WAY, PULLING, STARTING, pulled
+from repull.stage import ON_ITS_WAY, PULLING, STARTING, WELL, pulled
 from repull.steps import Step
 
 TICK = 1.0  # seconds between two looks where nothing happens
@@ -43,7 +43,7 @@ class Wait:
         self.told: dict[str, Told] = {}
         self.owners: dict[str, Optional[Target]] = {}  # by the UIDs of pods: an owner does not change
         self.progress = session.stderr.isatty() and not session.options.output
-        self.drawn = False
+        self.drawn = ""
 
     def until(self, goals: Sequence[Goal], timeout: float) -> dict[Target, Outcome]:
         """How each object ended: done, failed, or neither where time was up. Raises what `act` raises."""
@@ -112,9 +112,8 @@ class Wait:
             told = self.told.setdefault(uid, Told())
             name = f"pod/{pod['metadata']['name']}"
             for one in pulled(pod, world.events.get(uid, ())):
-                key = f"{one.container} {one.image}"
-                if key not in told.pulls:
-                    told.pulls.add(key)
+                if one.image not in told.pulls:
+                    told.pulls.add(one.image)
                     self._line(f"{name}: {one.text}")
             key_of_stage = (stage.name, stage.container + stage.reason)
             again = stage.name in ON_ITS_WAY and now - told.at > REPEAT and not self.progress
@@ -132,19 +131,21 @@ class Wait:
         """The line at the bottom of a terminal, written over again and again."""
         if not self.progress:
             return
-        busy = [
-            f"{self.feeds.world.pods[uid]['metadata']['name']} {stage.text}"
-            for outcome in outcomes.values()
-            if not outcome.done and not outcome.failed
-            for uid, stage in outcome.stages.items()
-            if stage.name == PULLING
-        ]
-        waits = [outcome.waits for outcome in outcomes.values() if outcome.waits and not outcome.failed]
-        what = (busy or waits or ["waiting"])[0]
-        text = clean(f"{done} of {total} back, {seconds:.0f}s: {what}", self.width - 1)
-        self.session.stderr.write(f"\r\x1b[K{text}")
-        self.session.stderr.flush()
-        self.drawn = True
+        text = f"{done} of {total} back, {seconds:.0f}s: {self._present([one for one in outcomes.values() if one.is_open])}"
+        text = clean(text, self.width - 1)
+        if text != self.drawn:
+            self.session.stderr.write(f"\r\x1b[K{text}")
+            self.session.stderr.flush()
+            self.drawn = text
+
+    def _present(self, outcomes: Sequence[Outcome]) -> str:
+        """What there is to tell of all that is under way: a pull before anything else."""
+        stages = [(uid, one) for outcome in outcomes for uid, one in outcome.stages.items() if one.name not in WELL]
+        stages.sort(key=lambda item: item[1].name != PULLING)
+        if stages:
+            uid, stage = stages[0]
+            return f"{self.feeds.world.pods[uid]['metadata']['name']} {stage.text}"
+        return next((one.waits for one in outcomes if one.waits), "waiting")
 
     @property
     def width(self) -> int:
@@ -156,4 +157,4 @@ class Wait:
         if self.drawn:
             self.session.stderr.write("\r\x1b[K")
             self.session.stderr.flush()
-            self.drawn = False
+            self.drawn = ""

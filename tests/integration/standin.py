@@ -319,9 +319,8 @@ class ClusterStandIn(StandIn):
         ]
         if "as=PartialObjectMetadataList" in "".join(asked.all("Accept")):
             items = [{"metadata": item["metadata"]} for item in items]
-        version = place.kind.group_version(place.version)
-        return Answer(body={"kind": f"{place.kind.name}List", "apiVersion": version, "metadata": {"resourceVersion": str(self._version)},
-                            "items": items})  # fmt: skip
+        found = {"kind": f"{place.kind.name}List", "apiVersion": place.kind.group_version(place.version)}
+        return Answer(body={**found, "metadata": {"resourceVersion": str(self._version)}, "items": items})
 
     def _watch(self, place: Place, asked: Asked) -> Answer:
         """What happened since a resource version, as soon as anything did; then the watch ends, which servers may do."""

@@ -196,6 +196,18 @@ def test_an_evicted_pod_that_lies_about_is_not_in_question() -> None:
     assert goals(evidence(WEB, SMALL, FINE, new(RUNS), evicted, targets=[WEB]), [], NOW) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "in_question"),
+    [(RUNS, False), (LOOPS, False), (ENDED_WELL, False), (None, True), (CREATING, True), (REFUSED_NOW, True)],
+)
+def test_pods_that_the_evidence_does_not_hold(state: Optional[Object], in_question: bool) -> None:
+    """A scan's has but those that wait; and one may have been made since."""
+    other = new(state)
+    (goal,) = goals(evidence(SMALL, OLD, WEB, targets=[WEB]), [step("leave", OLD, OLD, asker=WEB)], NOW, [other])
+    assert goal.asks_about(other) is in_question
+    assert goal.asks_about(OLD)
+
+
 # Others
 
 
@@ -238,6 +250,12 @@ def test_a_cron_job_has_the_pods_of_its_jobs() -> None:
     again = changed(pod("nightly-7-2", state=RUNS, owner=job))
     assert told(outcome(goal, again)) == DONE
     assert told(outcome(goal, again, pod("hourly-1", state=LOOPS, owner=workload("Job", "hourly")))) == DONE
+
+
+def test_a_job_that_has_no_pod_just_now_is_its_cron_jobs_all_the_same() -> None:
+    cron, job, one = of_cron("nightly", "nightly-7", CREATING)
+    goal = the_goal([step("recreate", job, asker=cron)], cron, job, targets=[cron])
+    assert goal.owns(one)
 
 
 def test_another_cron_jobs_jobs_are_not_its_own() -> None:
@@ -371,6 +389,10 @@ OF_DOMAIN = [
         DONE),
     Of("no server is told yet", [], after(servers=[]), wait_for("its operator has started no server yet")),
     Of("none is wanted", [], after(servers=[], conditions=[COMPLETED]), DONE),
+    Of("none is available", [], after(servers=[], conditions=[{"type": "Available", "status": "False"}]),
+       wait_for("its operator has started no server yet")),
+    Of("something is under way", [], after(servers=[], conditions=[{"type": "Rolling", "status": "True"}]),
+       wait_for("its operator has started no server yet")),
     Of("stopped", [], after(servers=[], serverStartPolicy="Never"), DONE),
     Of("more than three are missing", [], after(servers=[{"serverName": f"m{n}", "stateGoal": "RUNNING"} for n in range(5)]),
        wait_for("server m0, m1, m2 has not started")),
@@ -421,6 +443,13 @@ def test_a_domain_that_runs_while_its_introspector_is_stuck() -> None:
     assert told(outcome(goal, ADMIN, domains=[one_less], seen=seen)) == DONE
 
 
+def test_servers_that_ran_before_do_not_tell_that_it_was_introspected() -> None:
+    goal = the_goal([step("introspect", DOMAIN, STUCK_ONE)], DOMAIN, JOB, STUCK_ONE, ADMIN, MANAGED)
+    assert told(outcome(goal, ADMIN, MANAGED, domains=[after()])) == wait_for("the operator has not introspected it yet")
+    again = changed(MANAGED, metadata__uid="uid-of-the-new-one")
+    assert told(outcome(goal, ADMIN, again, domains=[after()])) == DONE
+
+
 def test_servers_without_an_introspection() -> None:
     stuck = running("managed-1", BACK_OFF)
     goal = the_goal([step("delete", stuck, stuck, asker=DOMAIN)], DOMAIN, ADMIN, stuck)
@@ -448,6 +477,12 @@ def test_which_servers_are_rolled() -> None:
     inside, outside = server("managed-1", domain=value, cluster="c1"), server("admin", domain=value)
     of_cluster = the_goal([step("roll", one, inside, asker=value)], value, one, inside, outside, targets=[value])
     assert of_cluster.outdated == {uid(inside)}
+    named_so = changed(one, metadata__name="c1", spec__clusterName=None)
+    of_name = the_goal([step("roll", named_so, inside, asker=value)], value, named_so, inside, outside, targets=[value])
+    assert of_name.outdated == {uid(inside)}
+    other = changed(one, spec__clusterName="c2")
+    of_other = the_goal([step("roll", other, asker=value)], value, other, inside, outside, targets=[value])
+    assert of_other.outdated == frozenset()
     of_domain = the_goal([step("roll", value, inside)], value, one, inside, outside, STUCK_ONE, targets=[value])
     assert of_domain.outdated == {uid(inside), uid(outside)}
 
@@ -456,3 +491,16 @@ def test_pods_that_only_look_like_those_of_a_domain() -> None:
     foreign = changed(pod("x", container(), state=LOOPS), metadata__labels={"weblogic.domainUID": "domain1"})
     assert not INTROSPECTED.owns(foreign)
     assert INTROSPECTED.owns(ADMIN)
+
+
+def test_an_introspector_whose_job_is_made_later_is_the_domains_own() -> None:
+    """Between two tries there is no Job: the labels tell."""
+    goal = the_goal([step("introspect", DOMAIN)], DOMAIN)
+    assert goal.owns(introspector(CREATING))
+    assert told(outcome(goal, introspector(REFUSED_NOW), domains=[after()]))[1] == "ErrImagePull: no basic auth credentials"
+
+
+def test_what_is_open() -> None:
+    assert Outcome(False).is_open
+    assert not Outcome(True).is_open
+    assert not Outcome(False, "it crashed").is_open

@@ -202,6 +202,9 @@ ROWS = [
         ["save, delete and make again pod/test: it lists no pull secret, one made today good"], RECREATE),
     Row("and may not be", [BARE, account(secrets=["good"])], [f"leave pod/test: {NO_DELETE}"], RECREATE, ["delete pods"],
         [0]),
+    Row("one that is outdated is recreated even where there is no back-off",
+        [pod("test", state=NEVER), account(secrets=["good"])],
+        ["save, delete and make again pod/test: it lists no pull secret, one made today good"], RECREATE),
     # Jobs
     Row("Job", of_job(BACK_OFF), [f"leave pod/import-0: to job/import a deleted pod counts as a failure; {SOON}"]),
     Row("Job, recreate", of_job(BACK_OFF),
@@ -308,6 +311,10 @@ DOMAIN_ROWS = [
     Row("given up, no permission", aborted(), [f"leave domain/domain1: {NO_PATCH}"], denied=["patch domains"], stuck=[0]),
     Row("between two tries", [domain(conditions=BETWEEN)],
         [f"{INTROSPECT}: only to skip the wait for the next introspection"]),
+    Row("the next try is under way", introspected({"waiting": {"reason": "ContainerCreating"}}, conditions=BETWEEN), []),
+    Row("servers start while its status tells of an introspector",
+        [domain(conditions=BETWEEN), server(state={"waiting": {"reason": "ContainerCreating"}}, domain=DOMAIN)],
+        [f"{INTROSPECT}: only to skip the wait for the next introspection"]),
     Row("between two tries, keep", [domain(conditions=BETWEEN)], [f"leave domain/domain1: {BY_ITSELF}"], KEEP),
     Row("between two tries, no permission", [domain(conditions=BETWEEN)],
         [f"leave domain/domain1: {NO_PATCH}, or to delete jobs in default; {MINUTES}"], denied=["patch domains"]),
@@ -409,6 +416,28 @@ def test_a_cluster_that_the_domain_does_not_refer_to_is_not_its_own() -> None:
 def test_no_permission_to_roll_a_cluster() -> None:
     steps = plan(*of_clusters(), wishes=ROLL, denied=["patch clusters"])
     assert {one.line.partition(": ")[2] for one in steps} == {"you may not patch cluster/domain1-c1"}
+
+
+NOTHING_ALLOWED = ["patch domains", "delete jobs", "delete pods"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "do"),
+    [
+        (superseded(), "superseded"),
+        (superseded(paused=True), "leave"),
+        (of_deployment(BACK_OFF), "leave"),
+        (with_other_list(), "superseded"),
+        (with_other_image(), "superseded"),
+        (list(introspected()), "leave"),
+        ([domain(secrets=["good"], conditions=ABORTED), *introspected(secrets=["old"])[1:]], "leave"),
+        ([LISTS, server(domain=LISTS, secrets=["old"])], "superseded"),
+        ([DOMAIN, server(domain=DOMAIN), account(secrets=["good"])], "leave"),
+    ],
+)
+def test_whose_owner_replaces_it_by_itself(seen: Sequence[Object], do: str) -> None:
+    """Such a pod has to go; one that is left has to run. Both are "leave" in words."""
+    assert [one.do for one in plan(*seen, denied=NOTHING_ALLOWED)] == [do]
 
 
 # Who is asked about, and what steps are about

@@ -62,6 +62,8 @@ ROWS = [
         "waits for a node: 0/3 nodes are available"),
     Row("no node yet, no message", unscheduled(reason="Unschedulable"), "unscheduled", "waits for a node: Unschedulable"),
     Row("no node yet, no reason", unscheduled(), "unscheduled", "waits for a node: no reason is given"),
+    Row("it has a node", changed(pod(), status__conditions=[
+        {"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]), "starting", "starting", "main"),
     Row("being created", pod(state=CREATING), "starting", "starting", "main"),
     Row("pulling", pod(state=CREATING), "pulling", f"pulling {IMAGE}, 5s so far", "main", [PULLING]),
     Row("pulling just now", pod(state=CREATING), "pulling", f"pulling {IMAGE}", "main", [(*PULLING[:2], 0)]),
@@ -109,6 +111,8 @@ ROWS = [
     Row("container loops", pod(state=LOOPS), "crashed",
         f"its image is there, but container main CrashLoopBackOff: {BACK_OFF_TEXT}",
         "main"),
+    Row("container loops, without a word", pod(state={"waiting": {"reason": "CrashLoopBackOff"}}), "crashed",
+        "its image is there, but container main CrashLoopBackOff", "main"),
     Row("container can't be made", pod(state=CONFIG), "crashed",
         'its image is there, but container main CreateContainerConfigError: secret "db" not found', "main"),
     Row("a crash comes after another's pull",
