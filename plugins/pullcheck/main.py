@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from pullcore import command
+from pullcore import command, version
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report, diagnose, worst
 from pullcore.errors import CommandError, one_line
 from pullcore.pull import Target
 from pullcore.target import parse_names
 from pullcore.terminal import style_for
-from pullcore.version import VERSION
 
 from pullcheck import document, report
 from pullcheck import options as command_line
@@ -33,7 +32,7 @@ def check(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     """Does what `argv` asks for. Raises CommandError."""
     options = command_line.parse(argv)
     if options.version:
-        stdout.write(f"kubectl pullcheck {VERSION}\n")
+        stdout.write(f"kubectl pullcheck {version.described()}\n")
         return 0
     objects = read_files(options, sys.stdin.buffer)
     seen = observe(options, objects, stderr)

@@ -50,6 +50,7 @@ Options:
 """
     + CONNECTION_OPTIONS
     + """
+'kubectl pullcheck completion' tells how the shell completes this with TAB.
 Exit status: 0 nothing is blocked, 1 an image is blocked, 2 it could not be checked.
 """
 )

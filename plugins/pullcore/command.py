@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, TextIO
 
 from pullcore.errors import CommandError, UsageError, one_line
+from pullcore.flags import Flag, read_flags
 from pullcore.usage import CONNECTION_OPTIONS as CONNECTION_OPTIONS
 
 INTERRUPTED = 130
@@ -79,18 +80,6 @@ class Connection:
         )
 
 
-@dataclass(frozen=True)
-class _Flag:
-    names: tuple[str, ...]
-    takes_value: bool
-    repeatable: bool
-
-    @property
-    def key(self) -> str:
-        """The name docopt uses: the long one if there is one."""
-        return next((name for name in self.names if name.startswith("--")), self.names[0])
-
-
 def parse(
     help_text: str, argv: Sequence[str], plugin: str, *, optional: Optional[Mapping[str, str]] = None
 ) -> dict[str, Any]:
@@ -105,7 +94,7 @@ def parse(
 
     see = f"See '{shown_as(plugin)} --help' for usage."
     try:
-        flags = _read_flags(help_text)
+        flags = read_flags(help_text)
         words, given = _split(argv, flags, optional or {})
     except UsageError as error:
         raise UsageError(error.text, see=see) from None
@@ -134,7 +123,7 @@ def verb_of(argv: Sequence[str], texts: Mapping[str, str], plugin: str, optional
     import difflib
 
     see = f"See '{shown_as(plugin)} --help' for usage."
-    flags = {flag.names: flag for text in texts.values() for flag in _read_flags(text)}
+    flags = {flag.names: flag for text in texts.values() for flag in read_flags(text)}
     try:
         words, _ = _split(argv, list(flags.values()), optional)
     except UsageError as error:
@@ -235,29 +224,8 @@ def _discard(stream: TextIO) -> None:
         return
 
 
-def _read_flags(help_text: str) -> list[_Flag]:
-    """The options that the help text describes, found by docopt's rule: a line that starts with a dash."""
-    entries: list[list[str]] = []
-    for line in map(str.strip, help_text.splitlines()):
-        if re.match(r"-\S", line):
-            entries.append(list(line.partition("  ")[::2]))
-        elif not line:
-            entries.append(["", ""])
-        elif entries:
-            entries[-1][1] += " " + line
-    repeated = set(re.findall(r"\[(-[^\s=\]]+)[^\]]*\]\.\.\.", help_text))
-    flags = []
-    for spec, description in entries:
-        tokens = spec.replace(",", " ").replace("=", " ").split()
-        names = tuple(token for token in tokens if token.startswith("-"))
-        if names:
-            many = bool(repeated.intersection(names)) or "can be repeated" in description
-            flags.append(_Flag(names, len(tokens) > len(names), many))
-    return flags
-
-
 def _split(
-    argv: Sequence[str], flags: Sequence[_Flag], optional: Mapping[str, str]
+    argv: Sequence[str], flags: Sequence[Flag], optional: Mapping[str, str]
 ) -> tuple[list[str], dict[str, list[str]]]:
     """The words of `argv`, and for each option all values given; pflag's rules (Parse, parseLongArg, parseShortArg)."""
     by_name = {name: flag for flag in flags for name in flag.names}
@@ -293,7 +261,7 @@ def _split(
 
 
 def _split_shorts(
-    word: str, rest: list[str], by_name: Mapping[str, _Flag], optional: Mapping[str, str], given: dict[str, list[str]]
+    word: str, rest: list[str], by_name: Mapping[str, Flag], optional: Mapping[str, str], given: dict[str, list[str]]
 ) -> None:
     letters = word[1:]
     while letters:
@@ -316,21 +284,21 @@ def _split_shorts(
         given.setdefault(flag.key, []).append(_checked(flag, value))
 
 
-def _checked(flag: _Flag, value: str) -> str:
+def _checked(flag: Flag, value: str) -> str:
     if not flag.takes_value and value not in _BOOLEANS:
         names = ", ".join(flag.names)
         raise UsageError(f'invalid argument "{one_line(value, 60)}" for "{names}" flag: must be true or false')
     return value
 
 
-def _canonical(flag: _Flag, value: str) -> str:
+def _canonical(flag: Flag, value: str) -> str:
     """One option as docopt cannot misread it; nothing for a boolean that was switched off."""
     if not flag.takes_value:
         return flag.key if _BOOLEANS[value] else ""
     return f"{flag.key}={value}" if flag.key.startswith("--") else flag.key + value
 
 
-def _similar(name: str, names: Mapping[str, _Flag]) -> str:
+def _similar(name: str, names: Mapping[str, Flag]) -> str:
     import difflib
 
     known = [one for one in names if one.startswith("--")]

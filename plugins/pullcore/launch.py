@@ -7,13 +7,23 @@ import sys
 
 # Set while one Python hands over to another, so that they cannot hand over in a circle.
 HANDED_OVER = "PULLKIT_HANDED_OVER"
+COMPLETER = "kubectl_complete-"  # what kubectl calls for the words that can follow those of a plugin
+
+# What `make dist` packs: the packages that the plugins need. They come before any that are installed, after our own.
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+LIBRARY = os.path.join(ROOT, "lib")
+if os.path.isdir(os.path.join(LIBRARY, "kubernetes")):
+    sys.path.insert(1, LIBRARY)
 
 
 def launch(name: str) -> None:
     """Runs `<name>.main.main(arguments)` and ends the process with what it returns.
 
-    name: the plugin without `kubectl-`. Help is answered here from `<name>.usage`, in any Python.
+    name: the plugin without `kubectl-`. Help is answered here from `<name>.usage`, in any Python. A link that is called
+    kubectl_complete-<name> completes.
     """
+    if os.path.basename(sys.argv[0]) == COMPLETER + name:
+        complete(name)
     handed_over = os.environ.pop(HANDED_OVER, "")
     if sys.stdout is None:  # started with a closed descriptor
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
@@ -23,6 +33,9 @@ def launch(name: str) -> None:
         text = help_text(name, sys.argv[1:])
         if text is not None:
             sys.exit(show(shown_as(name), name, text))
+        if sys.argv[1:] == ["completion"] and sys.version_info >= (3, 9):
+            advice = getattr(__import__("pullcore.completion", fromlist=["advice"]), "advice")  # noqa: B009
+            sys.exit(show(shown_as(name), name, advice(name, sys.argv[0], os.environ)))
         problem = unfit(name)
         if problem:
             if not handed_over:
@@ -40,6 +53,27 @@ def launch(name: str) -> None:
         if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
             sys.exit(130)
         raise
+
+
+def complete(name: str) -> None:
+    """Prints what can follow the arguments, as kubectl asks for it, and ends the process. Nothing that goes wrong is told:
+    it would stand in the middle of what the user types."""
+    handed_over = os.environ.pop(HANDED_OVER, "")
+    text = ":0\n"  # leaves it to the shell
+    try:
+        if sys.version_info < (3, 9):
+            if not handed_over:
+                hand_over()
+        else:
+            answer = getattr(__import__("pullcore.completion", fromlist=["answer"]), "answer")  # noqa: B009
+            text = answer(name, sys.argv[1:])
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001, S110 - see above
+        pass
+    try:  # noqa: SIM105
+        os.write(1, text.encode("utf-8"))
+    except OSError:  # the shell has gone
+        pass
+    sys.exit(0)
 
 
 def spare_collector() -> None:
@@ -85,7 +119,14 @@ def show(shown: str, name: str, text: str) -> int:
 def unfit(name: str) -> str:
     """Why this Python cannot run the plugin, in one line, or an empty text."""
     if sys.version_info < (3, 9):
-        return shown_as(name) + " needs Python 3.9 or newer, and " + sys.executable + " is " + sys.version.split()[0]
+        return (
+            shown_as(name)
+            + " needs Python 3.9 or newer, and "
+            + sys.executable
+            + " is "
+            + sys.version.split()[0]
+            + ": install a newer one beside it (python3.12, say); it is found on PATH"
+        )
     import importlib.util
 
     if importlib.util.find_spec("kubernetes") is None:

@@ -120,10 +120,10 @@ Options = Union[Add, Attach, Verify, List, Explain, Copy, Rotate, Remove, Show]
 
 def parse(argv: Sequence[str]) -> tuple[str, Options]:
     """The verb and its options. Raises UsageError."""
-    from pullcore.version import VERSION
+    from pullcore.version import described
 
     if "--version" in argv:
-        return "version", Show(f"kubectl pullsecret {VERSION}\n")
+        return "version", Show(f"kubectl pullsecret {described()}\n")
     texts = {verb: text + HIDDEN for verb, text in VERBS.items() if verb != "options"}
     verb = command.verb_of(argv, {**texts, "options": OPTIONS}, PLUGIN, BARE)
     if verb == "options":

@@ -33,6 +33,7 @@ Examples:
   # Which of the namespace's credentials still work
   kubectl pullsecret verify -n sample-ns
 
+'kubectl pullsecret completion' tells how the shell completes this with TAB.
 Exit status: 0 done, or nothing to do; 1 not done, or a credential that does not work.
 """
 

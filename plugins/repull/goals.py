@@ -97,8 +97,15 @@ def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, there: Itera
     found = [_goal(asker, evidence, index, [step for step in steps if step.asker == asker], now) for asker in askers]
     others = [_goal(one, evidence, index, (), now) for one in named]
     wanted = found + [goal for goal in others if _is_on_its_way(goal, evidence)]
-    settled = {pod["metadata"].get("uid", "") for pod in there if stage(pod, (), now).name in (*WELL, CRASHED)}
-    return [replace(goal, known=goal.known | settled) for goal in wanted]
+    stages = {pod["metadata"].get("uid", ""): stage(pod, (), now).name for pod in there}
+
+    def settled(target: Target) -> frozenset[str]:
+        # Of what was looked at as a whole, a pod that waits and is not in the evidence was made since.
+        whole = evidence.waiting_only or target in evidence.targets
+        names = (*WELL, CRASHED) if whole else (*WELL, CRASHED, REFUSED)
+        return frozenset(uid for uid, name in stages.items() if name in names)
+
+    return [replace(goal, known=goal.known | settled(goal.target)) for goal in wanted]
 
 
 def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime) -> Goal:
