@@ -2,6 +2,7 @@
 
     PULLKIT_CLUSTER_FOLDER=DIR   use the cluster that runs there and leave it
     CLUSTER=current              use the user's own cluster ($KUBECONFIG): no nodes, no registries of ours
+    PULLKIT_PLUGINS=DIR          run the plugins that are there
 
 Without either a cluster is brought up for the session and taken down after it.
 """
@@ -25,7 +26,7 @@ from .cluster import model
 from .cluster.model import Cluster, Node, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = Path(sys.executable).parent  # where `pip install -e .` puts the plugins
+PLUGINS = Path(os.environ.get("PULLKIT_PLUGINS") or Path(sys.executable).parent)  # where `pip install -e .` puts them
 PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 Object = dict[str, Any]
 T = TypeVar("T")

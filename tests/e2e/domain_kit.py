@@ -109,7 +109,7 @@ def runs(kubectl: Kubectl) -> bool:
     """Whether all containers of both servers run."""
     statuses = {pod["metadata"]["name"]: pod["status"] for pod in kubectl.list("pod", "-l", "weblogic.serverName")}
     containers: list[Object] = [one for status in statuses.values() for one in status.get("containerStatuses", [])]
-    running = bool(containers) and all("running" in one["state"] for one in containers)
+    running: bool = bool(containers) and all("running" in one["state"] for one in containers)
     return running and set(statuses) == set(SERVERS)
 
 
@@ -143,7 +143,7 @@ def refused_twice(kubectl: Kubectl, pod: str) -> None:
     field = f"--field-selector=involvedObject.name={pod},reason=Failed"
 
     def refused() -> bool:
-        counts = [one["count"] for one in kubectl.list("event", field) if "Failed to pull" in one["message"]]
+        counts: list[int] = [one["count"] for one in kubectl.list("event", field) if "Failed to pull" in one["message"]]
         return sum(counts) >= 2
 
     wait_for(refused, f"the second refusal of {pod}")

@@ -68,8 +68,9 @@ class Repull:
         out, err = process.communicate(timeout=300)
         return self.judged(Result(process.returncode, out, err), code)
 
-    def interrupted(self, number: int, seen: str, *arguments: str) -> str:
-        """Runs it on a terminal and sends it the signal as soon as it has printed `seen`; what it printed."""
+    def interrupted(self, number: int, seen: str, *arguments: str, delay: float = 0) -> str:
+        """Runs it on a terminal and sends it the signal as soon as it has printed `seen`, and a delay is over; what it
+        printed."""
         ours, its = pty.openpty()
         argv = ["kubectl", "repull", *arguments, *self.words, "-n", self.kubectl.namespace]
         process = subprocess.Popen(argv, env=self.kubectl.env, stdin=its, stdout=its, stderr=its)
@@ -78,6 +79,7 @@ class Repull:
         try:
             while seen.encode() not in text:
                 text += os.read(ours, 65536)
+            time.sleep(delay)
             process.send_signal(number)
             with contextlib.suppress(OSError):  # EIO: the other side is closed
                 while chunk := os.read(ours, 65536):

@@ -3,15 +3,16 @@ works, and what runs is left alone."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from .cluster import node as nodes
 from .cluster.model import Node, Registry
-from .conftest import Kubectl, wait_for
+from .conftest import Kubectl, Result, wait_for
 from .repull_kit import (
     Repull,
     bare,
@@ -106,12 +107,72 @@ def test_still_blocked(repull: Repull, kubectl: Kubectl) -> None:
     assert result.out == ""
     assert uids(kubectl, "web") == before
     began = time.monotonic()
-    forced = repull("deployment/web", "--force", "--timeout=5m", code=1)
+    again = repull("deployment/web", "--force", "--timeout=5m", code=1)
     assert time.monotonic() - began < 90
-    assert "  delete pod/web-" in forced.err
-    assert "deployment/web in " in forced.out and " is not back: " in forced.out
-    assert causes(forced.err) == ["bad-credentials"]
+    assert "  delete pod/web-" in again.err
+    assert "deployment/web in " in again.out and " is not back: " in again.out
+    assert causes(again.err) == ["bad-credentials"]
     assert not uids(kubectl, "web") & before
+
+
+def test_template_that_is_mended_by_itself(repull: Repull, kubectl: Kubectl, registries: dict[str, Registry]) -> None:
+    """What a Deployment replaces without help is not deleted, only waited for; paused it would wait for ever."""
+    good, wrong = (registries["open"].image(f"team/app:{tag}") for tag in ("1.0", "9.9"))
+    begun: Object = {"name": "begin", "image": wrong}
+    for name in ("web", "idle"):
+        value = workload("Deployment", name, {"image": good})
+        value["spec"]["template"]["spec"]["initContainers"] = [begun]
+        kubectl.apply(value)
+    before = {name: wait_refused(kubectl, name) for name in ("web", "idle")}
+    kubectl("rollout", "pause", "deployment/idle")
+    mend = {"spec": {"template": {"spec": {"initContainers": [{**begun, "image": good, "args": ["exit"]}]}}}}
+    for name in before:
+        kubectl("patch", "deployment", name, "-p", json.dumps(mend))
+    wait_for(lambda: observed(kubectl, "idle"), "the controller to see the change")
+    result = repull("deployment/web", "--no-registry")
+    assert "delete pod/" not in result.err
+    assert "Nothing to do" in result.err or line_with(result.out, "deployment/web in ", " is back: 1 pod started")
+    assert wait_running(kubectl, "web").isdisjoint(before["web"])
+    result = repull("deployment/idle", "--no-registry", code=1)
+    paused = f"would replace it, but is paused: kubectl rollout resume deployment/idle -n {kubectl.namespace}"
+    assert line_with(result.err, "pod/idle-", " is not back: ", paused)
+    assert uids(kubectl, "idle") == before["idle"]
+
+
+def observed(kubectl: Kubectl, name: str) -> bool:
+    value = kubectl.get("deployment", name) or {}
+    return bool(value["status"].get("observedGeneration") == value["metadata"]["generation"])
+
+
+def test_one_pod_of_several(repull: Repull, kubectl: Kubectl) -> None:
+    """Only the pod that is named is made again, and it is not waited for the other."""
+    kubectl.apply(workload("Deployment", "web", {"image": repull.image}, replicas=2))
+    before = wait_refused(kubectl, "web", 2)
+    repull.mend_secret()
+    repull.give_account("pull")
+    one, other = pods_of(kubectl, "web")
+    result = repull(f"pod/{one['metadata']['name']}", "--timeout=2m")
+    assert f"deployment/web in {kubectl.namespace} is back: 1 pod started" in result.out
+    after = uids(kubectl, "web")
+    assert after & before == {other["metadata"]["uid"]}
+    assert len(after) == 2
+    assert sum(map(is_running, pods_of(kubectl, "web"))) == 1
+
+
+def test_cron_job(repull: Repull, kubectl: Kubectl) -> None:
+    """Its Jobs are left alone as others are; the one that is made next is nobody's affair."""
+    job = workload("Job", "unused", {"image": repull.image, "args": ["exit"]}, names=("pull",))["spec"]
+    spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job}}
+    kubectl.apply({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec": spec})
+    repull.break_secret()
+    kubectl("create", "job", "--from=cronjob/nightly", "nightly-now")
+    before = wait_refused(kubectl, "unused")
+    repull.mend_secret()
+    result = repull("cronjob/nightly")
+    assert line_with(result.err, "  leave pod/nightly-now-", "the kubelet tries again by itself")
+    assert f"cronjob/nightly in {kubectl.namespace} is back: " in result.out
+    assert uids(kubectl, "unused") == before
+    wait_for(lambda: succeeded(kubectl, "nightly-now"), "the Job to complete")
 
 
 def test_statefulset(repull: Repull, kubectl: Kubectl) -> None:
@@ -264,31 +325,49 @@ def one_runs(pod: Object) -> bool:
 
 
 def test_pod_that_ran_before(repull: Repull, kubectl: Kubectl, node_access: list[Node]) -> None:
-    """Its phase is Running: it is evicted, with regard to budgets."""
+    """Its phase is Running: it is evicted, with regard to budgets, and not deleted."""
     repull.mend_secret()
-    for name in ("free", "kept"):
-        kubectl.apply(workload("Deployment", name, {"image": repull.image}, names=("pull",)))
-    before = {name: wait_running(kubectl, name) for name in ("free", "kept")}
-    repull.break_secret()
-    time.sleep(1)  # for the kubelets to see it
-    for name in before:
-        end_containers(kubectl, name, node_access)
-    for name in before:
-        assert wait_refused(kubectl, name) == before[name]
-        assert pods_of(kubectl, name)[0]["status"]["phase"] == "Running"
+    kubectl.apply(*(workload("Deployment", name, {"image": repull.image}, names=("pull",)) for name in ("kept", "free")))
+    before = {name: wait_running(kubectl, name) for name in ("kept", "free")}
     budget = {"selector": {"matchLabels": {"app": "kept"}}, "minAvailable": 1}
     kubectl.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "kept"}, "spec": budget})
     wait_for(lambda: (kubectl.get("pdb", "kept") or {}).get("status", {}).get("observedGeneration"), "the budget")
-    repull.mend_secret()
-    result = repull("deployment/kept", "deployment/free")
-    assert line_with(result.err, "  evict pod/free-") and line_with(result.err, "  evict pod/kept-")
-    assert line_with(result.out, 'pod "free-', '" evicted')
-    assert not line_with(result.out, 'pod "kept-')
-    assert line_with(result.err, "left pod/kept-", "a disruption budget forbids it now: ")
-    for name in before:
-        assert f"deployment/{name} in {kubectl.namespace} is back: 1 pod started" in result.out
-    assert uids(kubectl, "kept") == before["kept"]
+    repull.break_secret()
+    time.sleep(1)  # for the kubelets to see it
+    end_containers(kubectl, "kept", node_access)
+    left = forced(repull, "deployment/kept", "--timeout=5s")
+    assert line_with(left.err, "left pod/kept-", "a disruption budget forbids to evict it now: ")
+    assert 'pod "kept-' not in left.out
+    assert left.code == 1
+    assert line_with(left.out, "deployment/kept in ", " is not back")
+    assert "its image is there" not in left.out  # CrashLoopBackOff is of the run before
+
+    end_containers(kubectl, "free", node_access)
+    evicted = forced(repull, "deployment/free", "--no-wait")
+    assert line_with(evicted.out, 'pod "free-', '" evicted')
     assert not uids(kubectl, "free") & before["free"]
+    repull.mend_secret()
+    repull("deployment/free")
+    wait_running(kubectl, "free")
+    assert wait_running(kubectl, "kept") == before["kept"]  # by the kubelet's own next try
+
+
+def forced(repull: Repull, target: str, *options: str) -> Result:
+    """What it says of a pod that ran before, in a moment in which its kubelet tells of the image: most of the time it tells
+    of the back-off after the run."""
+    app = target.rpartition("/")[2]
+
+    def met() -> Optional[Result]:
+        wait_refused(repull.kubectl, app)
+        began = time.monotonic()
+        result = repull.kubectl.plugin("repull", target, "--force", *options, *repull.words)
+        assert time.monotonic() - began < 60
+        assert "Nothing to do" in result.err or line_with(result.err, f"  evict pod/{app}-")
+        return None if "Nothing to do" in result.err else result
+
+    found = wait_for(met, f"{target} in the right moment")
+    assert found
+    return found
 
 
 def end_containers(kubectl: Kubectl, app: str, node_access: list[Node]) -> None:

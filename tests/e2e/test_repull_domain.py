@@ -34,7 +34,7 @@ from .domain_kit import (
     stuck_on_password,
     stuck_server,
     uids,
-)  # fmt: skip
+)
 from .test_pullsecret import DOMAIN_ADMIN, allow
 
 Object = dict[str, Any]
@@ -43,6 +43,11 @@ Object = dict[str, Any]
 @pytest.fixture
 def repull(kubectl: Kubectl, registries: dict[str, Registry], tmp_path: Path) -> DomainRepull:
     return DomainRepull(kubectl, registries["htpasswd"], tmp_path / "saved")
+
+
+def planned(repull: DomainRepull, *arguments: str) -> str:
+    """What would be done now, for all that the image is blocked."""
+    return repull("--dry-run", "--force", *arguments).err
 
 
 # The introspector
@@ -118,10 +123,9 @@ def test_auxiliary_image_of_the_introspector(
     auxiliary = {"image": repull.registry.image("owner/aux:1.0"), "imagePullPolicy": "Always"}
     configuration = {"model": {"auxiliaryImages": [auxiliary]}}
     stuck_on_password(kubectl, repull.registry, image=registries["open"].image(IMAGE), configuration=configuration)
-    refused_twice(kubectl, introspector(kubectl))
+    assert "leave domain/domain1: the operator introspects again" in planned(repull, "--keep-waiting-pods")
     kubectl.apply(make_secret(SECRET, repull.registry))
-    result = repull("--keep-waiting-pods")
-    assert "leave domain/domain1" in result.err
+    repull("--keep-waiting-pods")
     assert introspect_version(kubectl) is None
     assert runs(kubectl)
 
@@ -132,23 +136,18 @@ def test_auxiliary_image_of_the_introspector(
 def test_stuck_server(kubectl: Kubectl, repull: DomainRepull, registries: dict[str, Registry]) -> None:
     """Its operator makes it again; where that is not wanted, it is left to the kubelet."""
     spec = managed_server("initContainers", pulls_always("prepare", repull.registry, args=["exit"]))
-    wrong, right = make_secret(SECRET, repull.registry, password="wrong"), make_secret(SECRET, repull.registry)
-    for words, line in (
-        ((), "delete {}: only to skip its back-off"),
-        (("--keep-waiting-pods",), "leave {}: the kubelet tries"),
-    ):
-        kubectl.apply(wrong)
-        kubectl("delete", "pod", MANAGED, "--ignore-not-found")
-        before = stuck_server(kubectl, registries, SECRET, **spec)
-        refused_twice(kubectl, MANAGED)
-        kubectl.apply(right)
-        result = repull(*words)
-        assert line.format(f"pod/{MANAGED}") in result.err
-        assert runs(kubectl)
-        after = uids(kubectl)
-        assert after[ADMIN] == before[ADMIN]
-        assert (after[MANAGED] == before[MANAGED]) == bool(words)
-        assert (f'pod "{MANAGED}" deleted' in result.out) != bool(words)
+    kubectl.apply(make_secret(SECRET, repull.registry, password="wrong"))
+    before = stuck_server(kubectl, registries, SECRET, **spec)
+    assert f"leave pod/{MANAGED}: the kubelet tries again" in planned(repull, "--keep-waiting-pods")
+    refused_twice(kubectl, MANAGED)
+    kubectl.apply(make_secret(SECRET, repull.registry))
+    result = repull()
+    assert f"delete pod/{MANAGED}: only to skip its back-off" in result.err
+    assert f'pod "{MANAGED}" deleted' in result.out
+    assert runs(kubectl)
+    after = uids(kubectl)
+    assert after[ADMIN] == before[ADMIN]
+    assert after[MANAGED] != before[MANAGED]
     assert introspect_version(kubectl) is None
 
 
@@ -187,10 +186,9 @@ def test_running_server_is_left(kubectl: Kubectl, repull: DomainRepull, registri
     kubectl.apply(make_secret(SECRET, repull.registry, password="wrong"))
     spec = managed_server("containers", pulls_always("logs", repull.registry))
     before = stuck_server(kubectl, registries, SECRET, **spec)
-    refused_twice(kubectl, MANAGED)
+    assert f"leave pod/{MANAGED}: a container of it runs; the kubelet tries again by itself" in planned(repull)
     kubectl.apply(make_secret(SECRET, repull.registry))
-    result = repull()
-    assert f"leave pod/{MANAGED}: a container of it runs; the kubelet tries again by itself" in result.err
+    repull()
     assert runs(kubectl)
     assert uids(kubectl) == before
 
@@ -276,13 +274,10 @@ def test_server_is_left_by_domain_admin(kubectl: Kubectl, repull: DomainRepull, 
     kubectl.apply(make_secret(SECRET, repull.registry, password="wrong"))
     spec = managed_server("initContainers", pulls_always("prepare", repull.registry, args=["exit"]))
     before = stuck_server(kubectl, registries, SECRET, **spec)
-    refused_twice(kubectl, MANAGED)
+    line = f"leave pod/{MANAGED}: you are not allowed to delete pods in namespace {kubectl.namespace}; the kubelet tries"
+    assert line in planned(repull, "--as=domain-admin")
     kubectl.apply(make_secret(SECRET, repull.registry))
-    result = repull("--as=domain-admin")
-    assert (
-        f"leave pod/{MANAGED}: you are not allowed to delete pods in namespace {kubectl.namespace}; the kubelet"
-        in result.err
-    )
+    repull("--as=domain-admin")
     assert runs(kubectl)
     assert uids(kubectl) == before
 
@@ -290,7 +285,7 @@ def test_server_is_left_by_domain_admin(kubectl: Kubectl, repull: DomainRepull, 
 def test_who_may_only_delete_jobs(kubectl: Kubectl, repull: DomainRepull) -> None:
     """The operator makes the Job again at its next try, which is soon here."""
     allow(kubectl, "worker", *READS, ("batch", "jobs", "get list watch delete"))
-    stuck_on_list(kubectl, repull.registry, failureRetryIntervalSeconds=20)
+    stuck_on_list(kubectl, repull.registry, failureRetryIntervalSeconds=15)
     result = repull("--as=worker")
     assert "delete job/domain1-introspector: " in result.err
     assert '"domain1-introspector" deleted' in result.out
@@ -301,7 +296,7 @@ def test_who_may_only_delete_jobs(kubectl: Kubectl, repull: DomainRepull) -> Non
 def test_who_may_only_look(kubectl: Kubectl, repull: DomainRepull) -> None:
     """The operator's next try mends it, or nothing does where it has given up."""
     allow(kubectl, "reader", *READS)
-    stuck_on_list(kubectl, repull.registry, failureRetryIntervalSeconds=20)
+    stuck_on_list(kubectl, repull.registry, failureRetryIntervalSeconds=15)
     result = repull("--as=reader")
     assert f"not allowed to patch domain/domain1, or to delete jobs in {kubectl.namespace}" in result.err
     assert runs(kubectl)
@@ -309,3 +304,34 @@ def test_who_may_only_look(kubectl: Kubectl, repull: DomainRepull) -> None:
     wait_for(lambda: not kubectl.list("pod"), "its pods to be gone")
     stuck_on_list(kubectl, repull.registry, failureRetryLimitMinutes=0)
     assert "domain/domain1 is not back: you are not allowed to patch" in repull("--as=reader", code=1).err
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        (DOMAIN_ADMIN, "after 30s, change restartVersion of server managed-server1 of domain/domain1: it lists other, "),
+        (READS, f"leave pod/{MANAGED}: it lists other, one made today other, {SECRET}, and the operator rolls it by itself"),
+    ],
+)
+def test_own_list_changed_and_may_not_delete(
+    kubectl: Kubectl,
+    repull: DomainRepull,
+    cluster: Cluster,
+    tmp_path: Path,
+    rules: tuple[tuple[str, str, str], ...],
+    line: str,
+) -> None:
+    """The operator rolls it by itself, which is waited for."""
+    allow(kubectl, "limited", *rules)
+    kubectl.apply(make_secret("other", cluster.registries["token"]), make_secret(SECRET, repull.registry))
+    spec = managed_server("initContainers", pulls_always("prepare", repull.registry, args=["exit"]))
+    before = stuck_server(kubectl, cluster.registries, "other", **spec)
+    with paused_operator(cluster) as resume:
+        patch(kubectl, "domain/domain1", imagePullSecrets=[{"name": "other"}, {"name": SECRET}])
+        with started(repull, tmp_path / "told", "domain1", "--as=limited") as run:
+            run.tells(line)
+            resume()
+            run.ends(0)
+    assert uids(kubectl)[MANAGED] != before[MANAGED]
+    found = kubectl.get("domain", "domain1")
+    assert found and found["spec"]["managedServers"] == spec["managedServers"]

@@ -17,6 +17,7 @@ from .domain_kit import (
     IMAGE,
     DomainRepull,
     introspect_version,
+    introspector,
     paused_operator,
     pulls_always,
     runs,
@@ -24,7 +25,7 @@ from .domain_kit import (
     started,
     stuck_on_list,
     uids,
-)  # fmt: skip
+)
 
 Object = dict[str, Any]
 

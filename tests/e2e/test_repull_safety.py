@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,24 +147,28 @@ def test_two_at_once(repull: Repull, kubectl: Kubectl) -> None:
     repull.break_secret()
     kubectl.apply(
         workload("Deployment", "web", {"image": repull.image}, names=("pull",), replicas=3),
+        workload("Job", "work", {"image": repull.image, "args": ["exit"]}, backoffLimit=0),
         bare("alone", {"image": repull.image}),
     )
     wait_refused(kubectl, "web", 3)
+    wait_refused(kubectl, "work")
+    job = uid(kubectl, "job", "work")
     alone = wait_pod_refused(kubectl, "alone")
     repull.mend_secret()
     repull.give_account("pull")
-    running = [repull.started("deployment/web", "pod/alone", "--recreate-pods") for _ in range(2)]
+    running = [repull.started("deployment/web", "pod/alone", "job/work", "--recreate-pods") for _ in range(2)]
     for process in running:
         result = repull.ended(process)
         assert "error" not in result.err
-        assert "Nothing to do" in result.err or (
-            line_with(result.out, "deployment/web in ", " is back") and line_with(result.out, "pod/alone in ", " is back")
-        )
+        for target in ("deployment/web", "pod/alone", "job/work"):  # but what was back before this one began
+            assert line_with(result.out, f"{target} in ", " is back") or target not in result.err
     assert len(wait_running(kubectl, "web", 3)) == 3
     made = kubectl.get("pod", "alone")
     assert made and is_running(made) and made["metadata"]["uid"] != alone
+    assert uid(kubectl, "job", "work") not in (job, "")
+    wait_for(lambda: (kubectl.get("job", "work") or {}).get("status", {}).get("succeeded") == 1, "the new Job to complete")
     created = [one for one in kubectl.list("event") if one["reason"] == "SuccessfulCreate"]
-    assert sum(one.get("count") or 1 for one in created) == 6
+    assert sum(one.get("count") or 1 for one in created) == 2 * 3 + 2
     assert saved_in(repull.folder) == []
 
 
@@ -204,7 +209,7 @@ def test_interrupted_before_a_pod_is_made_again(repull: Repull, kubectl: Kubectl
     first = wait_pod_refused(kubectl, "alone")
     repull.mend_secret()
     repull.give_account("pull")
-    told = repull.interrupted(number, "pod/alone is saved in ", "pod/alone", "--recreate-pods")
+    told = repull.interrupted(number, 'pod "alone" deleted', "pod/alone", "--recreate-pods", delay=1)
     (file,) = saved_in(repull.folder)
     assert file.stat().st_mode & 0o777 == 0o600
     assert repull.folder.stat().st_mode & 0o777 == 0o700
@@ -232,6 +237,34 @@ def test_interrupted_before_a_pod_is_made_again(repull: Repull, kubectl: Kubectl
     assert made["spec"]["containers"][0]["env"] == one["env"]
     assert saved_in(repull.folder) == []
     kubectl("patch", "pod", "alone", "--type=json", "-p", '[{"op": "remove", "path": "/metadata/finalizers"}]')
+
+
+def test_what_cannot_be_made_again(repull: Repull, kubectl: Kubectl) -> None:
+    """Nothing is deleted that can't be saved first; what may not be created any more stays in its file until it may."""
+    kubectl.apply(bare("alone", {"image": repull.image}))
+    before = wait_pod_refused(kubectl, "alone")
+    repull.mend_secret()
+    repull.give_account("pull")
+    nowhere = replace(repull, folder=Path("/proc/nowhere"))
+    result = nowhere("pod/alone", "--recreate-pods", code=1)
+    assert "/proc/nowhere can't be written: " in result.err and "nothing was deleted" in result.err
+    assert uid(kubectl, "pod", "alone") == before
+
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    kubectl.apply(quota)
+    wait_for(lambda: (kubectl.get("resourcequota", "none") or {}).get("status", {}).get("hard"), "the quota")
+    result = repull("pod/alone", "--recreate-pods", code=1)
+    (file,) = saved_in(repull.folder)
+    assert "exceeded quota" in result.err
+    assert "pod/alone was deleted and is not back yet. Run this again, or once it is gone: " in result.err
+    assert f"kubectl create -f {file}" in result.err
+    assert "exceeded quota" in repull("pod/alone", code=1).err
+    assert saved_in(repull.folder) == [file]
+    kubectl("delete", "resourcequota", "none")
+    result = repull()  # a run for the whole namespace finishes it, too
+    assert "pod/alone was deleted by an earlier run and is not back: it is made again from " in result.err
+    assert f"pod/alone in {kubectl.namespace} is back: 1 pod started" in result.out
+    assert saved_in(repull.folder) == []
 
 
 # Who may do only part of it
@@ -321,8 +354,10 @@ def test_crash_after_the_pull(repull: Repull, kubectl: Kubectl) -> None:
     began = time.monotonic()
     result = repull("deployment/ends", "deployment/nothing", code=1)
     assert time.monotonic() - began < 60
-    for name in apps:
-        assert line_with(result.out, f"deployment/{name} in ", " is not back: its image is there, but container c0 ")
+    told = {name: line_with(result.out, f"deployment/{name} in ", " back: ") or "" for name in apps}
+    assert " is not back: its image is there, but container c0 " in told["nothing"]
+    # The other runs for a moment, which may be seen.
+    assert " is not back: its image is there, but container c0 " in told["ends"] or " is back: 1 pod started" in told["ends"]
     assert line_with(result.err, "See: kubectl logs, kubectl describe pod -n ", kubectl.namespace)
 
 
