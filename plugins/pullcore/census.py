@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pullcore.evidence import Name
-from pullcore.kubelet import is_pull_reason
+from pullcore.kubelet import is_crashing, is_pull_reason
 from pullcore.podspec import CONTAINER_LISTS, service_account_of
 from pullcore.pull import Object
 from pullcore.reference import InvalidReference, parse
@@ -30,9 +30,9 @@ class Census:
                 self.images.add(images.get(status.get("name"), ""))
 
     def wanted(self, pod: Object) -> bool:
-        """Whether a pod waits for an image; every pod is looked at on the way."""
+        """Whether a pod waits for an image, or may do so; every pod is looked at on the way."""
         self.look(pod)
-        return waits(pod)
+        return waits(pod) or is_crashing(pod)
 
     def registries(self) -> tuple[str, ...]:
         return tuple(sorted({registry for image in self.images if (registry := registry_of(image))}))

@@ -14,6 +14,7 @@ from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import visible
 from pullcore.kinds import KINDS, Kind
 from pullcore.pull import Object
+from pullcore.yamltext import written
 
 JSON_PATCH = "application/json-patch+json"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # kubectl apply keeps the whole object in it
@@ -127,10 +128,7 @@ class Changes:
                 shown["metadata"]["annotations"] = annotations
         if self.manner.output == "json":
             return json.dumps(shown, indent=4) + "\n"
-        import yaml
-
-        text: str = yaml.safe_dump(shown, sort_keys=False, default_flow_style=False, explicit_start=True)
-        return text
+        return written(shown, start=True)
 
     def _write(self, text: str) -> None:
         self.stdout.write(text)

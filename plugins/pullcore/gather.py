@@ -17,7 +17,7 @@ from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
 from pullcore.kinds import CHECKABLE, KINDS, Kind
-from pullcore.kubelet import failed_pods
+from pullcore.kubelet import as_refused, failed_pods, is_crashing
 from pullcore.overlap import overlapped, together
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.prune import prune_object
@@ -124,7 +124,7 @@ class Gathering:
             targets=tuple(target_of(root) for root in roots),
             notes=tuple(notes),
             objects=tuple(_unique([root for root in roots if root["kind"] != "Pod"] + between)),
-            pods=tuple(_unique(pods)),
+            pods=tuple(self._as_refused(_unique(pods))),
         )
 
     def _everything(self) -> Evidence:
@@ -159,7 +159,8 @@ class Gathering:
 
         def pods() -> list[Object]:
             select = self.objects.select
-            return list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=census.wanted))
+            found = list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=census.wanted))
+            return [pod for pod in self._as_refused(found) if waits(pod)]
 
         failed_domains, waiting_pods = together([domains, pods])
         if namespace and not census.lists and self._is_missing(namespace):
@@ -170,6 +171,19 @@ class Gathering:
             objects=tuple(failed_domains),
             pods=tuple(waiting_pods),
         )
+
+    def _as_refused(self, pods: list[Object]) -> list[Object]:
+        """The pods, those with what their kubelet told of the image whose state tells only of an earlier run."""
+
+        def read(pod: Object) -> list[Object]:
+            namespace, uid = pod["metadata"].get("namespace", ""), pod["metadata"].get("uid", "")
+            fields = f"involvedObject.uid={uid}"
+            what = f"events in {namespace}"
+            return self.tried(what, lambda: list(self.objects.select(KINDS["Event"], namespace, fields=fields))) or []
+
+        crashing = [pod for pod in pods if is_crashing(pod)][:MAX_EVENT_QUERIES]
+        mended = {_pod_uid(pod): as_refused(pod, events) for pod, events in zip(crashing, overlapped(read, crashing))}
+        return [mended.get(_pod_uid(pod), pod) for pod in pods]
 
     def _is_missing(self, namespace: str) -> bool:
         """Whether a namespace without pods does not exist at all; who may not ask is not told."""
@@ -326,6 +340,10 @@ class Gathering:
 
 
 UNREAD = object()
+
+
+def _pod_uid(pod: Object) -> str:
+    return str(pod["metadata"].get("uid", ""))
 
 
 def _is_starting(pod: Object) -> bool:

@@ -24,10 +24,15 @@ __all__ = [
     "is_pull_reason", "quoted_image", "same_image", "word",
 ]  # fmt: skip
 
+CRASHING = "CrashLoopBackOff"
 PULL_REASONS = (
     "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
     "RegistryUnavailable", "SignatureValidationFailed",
 )  # fmt: skip
+
+
+# Judged anew at every sync of a pod, without a back-off: what is said is of now (pkg/kubelet/images, image_manager.go).
+WITHOUT_BACK_OFF = frozenset(("ErrImageNeverPull", "InvalidImageName"))
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,31 @@ def word(use: ContainerUse, pod: Object, image: str, events: Sequence[Object], n
     since = story.since or _start(use, pod, story)
     last = story.told.last if story.told else None
     return KubeletWord(str(reason), *found, message or str(reason), since, attempts, story.next_try(now), source, last)
+
+
+def is_crashing(pod: Object) -> bool:
+    """Whether a container of the pod waits after a run."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return any((one.get("state") or {}).get("waiting", {}).get("reason") == CRASHING for one in statuses)
+
+
+def as_refused(pod: Object, events: Sequence[Object]) -> Object:
+    """A pod with its kubelet's word on images where it tells only of the back-off after an earlier run: of a container that
+    ran before, and whose image can't be had again, it tells of the pull for seconds and of that back-off for minutes
+    (pkg/kubelet/kuberuntime, doBackOff). The events tell whether a pull failed since."""
+    if not is_crashing(pod):
+        return pod
+    images = {one.get("name"): one.get("image", "") for one in pod.get("spec", {}).get("containers", [])}
+    statuses = []
+    for status in pod["status"]["containerStatuses"]:
+        if status.get("state", {}).get("waiting", {}).get("reason") == CRASHING:
+            name = status.get("name", "")
+            use = ContainerUse(pod["metadata"]["name"], pod["metadata"].get("uid", ""), name, "container", None, "waiting")
+            told = _story(use, images.get(name, ""), events).told
+            if told:
+                status = {**status, "state": {"waiting": {"reason": "ImagePullBackOff", "message": told.message}}}
+        statuses.append(status)
+    return {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
 
 
 def _waiting(use: ContainerUse, pod: Object, image: str) -> tuple[Optional[str], str]:

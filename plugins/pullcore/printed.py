@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 from pullcore.pull import Object
+from pullcore.yamltext import written
 
 
 def printed(document: Object, output: str) -> str:
     """The document as text, `output` being json or yaml; ASCII, so that nothing in it can act on a terminal."""
     if output == "json":
         return json.dumps(document, indent=4) + "\n"
-    import yaml  # slow to import
-
-    text: str = yaml.safe_dump(document, sort_keys=False)
-    return text
+    return written(document)

@@ -410,7 +410,7 @@ RULES = (
         r"\bfailed to fetch (?:oauth|bearer|access) token\b.*?(?P<say>\b4\d\d(?: [a-z]+){0,2})",
         r"\bfailed to fetch (?:oauth|bearer|access) token\b.*",
     ),
-    # Refusals that leave open whether it is the login, the permission or the image.
+    # Failures that leave open whether it is the login, the permission or the image.
     _rule(
         "denied-or-missing",
         r"\bpull access denied\b",

@@ -14,6 +14,7 @@ from pullcore.pull import Object, Target
 
 UID_LABEL = "weblogic.domainUID"
 CLUSTER_LABEL = "weblogic.clusterName"
+INTROSPECT_LABEL = "weblogic.introspectVersion"
 SERVER_LABEL = "weblogic.serverName"  # of server pods; an introspector has none
 DEFAULT_IMAGE = "container-registry.oracle.com/middleware/weblogic:12.2.1.4"
 # The CRD's default for a monitoring exporter without an image; fluentd and fluent-bit share theirs.

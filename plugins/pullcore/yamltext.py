@@ -1,13 +1,19 @@
-"""YAML from people's files, guarded: PyYAML's C loader crashes the whole process on deep nesting."""
+"""YAML from people's files, guarded: PyYAML's C loader crashes the whole process on deep nesting; and YAML that is written
+so that Kubernetes' own reader takes it as it is meant."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 DEPTH = 200
 NODES = 2_000_000
+
+
+# Texts that Go's reader takes for numbers or truth values (yaml.v2, resolve.go), and Python's does not.
+READ_OTHERWISE = re.compile(r"[-+]?\.?[0-9]\S*|[yYnN]|[-+]?\.(?:inf|nan)|<<|=", re.I)
 
 
 class YamlError(ValueError):
@@ -46,6 +52,30 @@ def documents(text: str) -> Iterator[Any]:
         raise NotYaml(_reason(error)) from None
     except (ValueError, OverflowError, RecursionError) as error:  # impossible dates, numbers of a million digits
         raise error if isinstance(error, YamlError) else YamlError(str(error)) from None
+
+
+def written(*values: Any, start: bool = False) -> str:
+    """One document for each value, keys in their order, in ASCII. start: begin with `---` also where there is but one."""
+    import yaml
+
+    options: Any = {"sort_keys": False, "default_flow_style": False, "explicit_start": start or None}
+    text: str = yaml.dump_all(values, Dumper=_dumper(), **options)
+    return text
+
+
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    """Puts texts in quotes that would be read as something else."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, '"' if READ_OTHERWISE.fullmatch(value) else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper
 
 
 @lru_cache(maxsize=1)

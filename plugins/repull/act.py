@@ -23,10 +23,8 @@ from repull import patches
 from repull.lastresort import recreate_domain
 from repull.remake import recreate
 from repull.session import Session
-from repull.steps import Step
+from repull.steps import TRIES, Step
 
-TRIES = 8
-POLL = 0.3  # seconds between two looks whether a name is free again
 INVALID = 422  # what the API answers to a patch whose test fails
 
 

@@ -9,14 +9,12 @@ from dataclasses import replace
 from pullcore.case import was_pulled
 from pullcore.diagnosis import BLOCKED, Diagnosis, Report
 from pullcore.evidence import Evidence
+from pullcore.kubelet import WITHOUT_BACK_OFF
 from pullcore.podspec import CONTAINER_LISTS, secret_names, service_account_of
 from pullcore.pull import Object, Source, Target
 from pullcore.workload import Index, asks_of, pulls, waits_for_image
 
 from repull.steps import Step
-
-# These are judged anew at every sync of the kubelet, without a back-off: its word is of today.
-SAID_NOW = frozenset(("ErrImageNeverPull", "InvalidImageName"))
 
 
 def afresh(evidence: Evidence, steps: Sequence[Step]) -> Evidence:
@@ -48,7 +46,7 @@ def _untried(pod: Object) -> Object:
 
 def _is_of_yesterday(status: Object) -> bool:
     waiting = status.get("state", {}).get("waiting")
-    return waiting is not None and waiting.get("reason") not in SAID_NOW
+    return waiting is not None and waiting.get("reason") not in WITHOUT_BACK_OFF
 
 
 def _unborn(pod: Object, evidence: Evidence) -> Object:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pullcore.errors import one_line
 from pullcore.pull import Object
 from pullcore.weblogic import SERVER_LABEL, is_stopped
 
+from repull.goal import Goal, World
 from repull.stage import ENDED, RUNNING, WELL, Stage
-
-if TYPE_CHECKING:
-    from repull.goals import Goal, World
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pullcore.kinds import KINDS
 from pullcore.kubelet import is_aborted
 from pullcore.permissions import Action
 from pullcore.pull import Object, Target
-from pullcore.weblogic import CLUSTER_LABEL
+from pullcore.weblogic import CLUSTER_LABEL, INTROSPECT_LABEL
 from pullcore.workload import target_of
 
 from repull.steps import GRACE, Step
@@ -21,6 +21,9 @@ from repull.waiting import Waiting
 
 if TYPE_CHECKING:
     from repull.plan import Planner
+
+
+BY_ITSELF = "the operator introspects again by itself, every 2 minutes by default"
 
 
 def of_domain(planner: Planner, domain: Target, pods: Sequence[Waiting]) -> list[Step]:
@@ -39,14 +42,16 @@ def _introspection(planner: Planner, domain: Target, value: Object, pods: Sequen
     aborted = is_aborted(value)
     changed = next((one.outdated for one in pods if one.outdated), "")
     keep = planner.wishes.keep_waiting_pods and not changed
-    if pods and all(one.tried_at_each_sync for one in pods) and not changed:
+    if pods and all(one.tried_at_each_sync for one in pods) and not changed and not aborted:
         return planner.leave(pods[0], planner.retry(pods[0]))
+    if _is_asked_for(planner, value, pods):
+        return Step("superseded", domain, "its operator was told already to introspect it anew", domain, uids)
     after = 0.0
     if aborted:
         reason = "the operator has given up, and tries again only then"
     elif keep:
-        return Step("leave", domain, "the operator introspects again by itself, about every 2 minutes", domain, uids)
-    elif pods and all(one.outdated and one.outdated.startswith("it asks for") for one in pods):
+        return Step("leave", domain, BY_ITSELF, domain, uids)
+    elif pods and all(one.other_image for one in pods):
         after, reason = GRACE, f"{changed}, and the operator has not made it anew"
     elif changed:
         reason = f"{changed}, and the operator does not make a stuck introspector anew for that"
@@ -57,12 +62,18 @@ def _introspection(planner: Planner, domain: Target, value: Object, pods: Sequen
     job = _job_of(pods)
     if job and not aborted and planner.may(Action("delete", KINDS["Job"], domain.namespace)):
         return Step("delete-job", job, f"{reason}; the operator makes it again", domain, uids, after)
-    refused = f"you are not allowed to patch {domain.ref}" + (
-        "" if aborted else f", or to delete jobs in {domain.namespace}"
-    )
-    waits = "" if aborted else "; the operator tries again by itself, about every 2 minutes"
+    refused = f"you are not allowed to patch {domain.ref}"
+    refused += f", or to delete jobs in {domain.namespace}" if job and not aborted else ""
+    waits = "" if aborted else f"; {BY_ITSELF}"
     do = "superseded" if changed and not aborted else "leave"  # a pod that the operator makes anew asks for something else
     return Step(do, domain, refused + waits, domain, uids, stuck=aborted)
+
+
+def _is_asked_for(planner: Planner, value: Object, pods: Sequence[Waiting]) -> bool:
+    """Whether the operator has yet to see a new introspectVersion: it writes the one that it works for on the Job."""
+    job = planner.index.by_target.get(_job_of(pods) or target_of(value), {})
+    made_for = job.get("metadata", {}).get("labels", {}).get(INTROSPECT_LABEL)
+    return made_for is not None and made_for != value.get("spec", {}).get("introspectVersion")
 
 
 def _job_of(pods: Sequence[Waiting]) -> Optional[Target]:
@@ -92,6 +103,8 @@ def _rolled_by_itself(domain: Target, one: Waiting) -> Step:
 
 
 def _of_running_server(planner: Planner, domain: Target, one: Waiting) -> Step:
+    if one.outdated and one.by_spec:
+        return _rolled_by_itself(domain, one)
     if not planner.wishes.roll_running:
         return planner.of_running(one)
     name = one.pod["metadata"].get("labels", {}).get(CLUSTER_LABEL, "")

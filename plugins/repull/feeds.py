@@ -9,6 +9,7 @@ from typing import Optional
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import one_line
 from pullcore.kinds import KINDS, Kind
+from pullcore.kubelet import as_refused
 from pullcore.prune import WrongType, prune_object
 from pullcore.pull import Object, Target
 from pullcore.selector import from_spec
@@ -17,7 +18,7 @@ from pullcore.watching import Change, Following
 from pullcore.weblogic import pod_selector
 from pullcore.workload import target_of
 
-from repull.goals import World
+from repull.goal import World
 
 FEW_NAMESPACES = 4  # in more than these, all are followed at once
 
@@ -68,7 +69,6 @@ class Feeds:
             except queue.Empty:
                 break
         held = self._held.items()
-        self.world.pods = {uid: one for name, some in held if self._is(name, "Pod") for uid, one in some.items()}
         domains = [one for name, some in held if self._is(name, "Domain") for one in some.values()]
         self.world.domains = {target_of(one): one for one in domains}
         events: dict[str, list[Object]] = {}
@@ -76,6 +76,8 @@ class Feeds:
             for one in some.values() if self._is(name, "Event") else ():
                 events.setdefault(one.get("involvedObject", {}).get("uid", ""), []).append(one)
         self.world.events = events
+        pods = (item for name, some in held if self._is(name, "Pod") for item in some.items())
+        self.world.pods = {uid: as_refused(one, events.get(uid, ())) for uid, one in pods}
         return True
 
     def _is(self, feed: str, kind: str) -> bool:
@@ -135,9 +137,9 @@ def _query(value: Object) -> dict[str, str]:
         return {"fieldSelector": f"metadata.name={value['metadata']['name']}"}
     if value["kind"] == "Domain":
         return {"labelSelector": pod_selector(value)}
-    if value["kind"] == "Job":  # its own selector names its UID, which is another once it is made again
-        return {"labelSelector": f"job-name={value['metadata']['name']}"}
     labels = "" if value["kind"] == "CronJob" else from_spec(value.get("spec", {}).get("selector", {}))
+    if value["kind"] == "Job" and "controller-uid" in labels:  # which is another once it is made again
+        labels = f"job-name={value['metadata']['name']}"
     return {"labelSelector": labels} if labels else {}
 
 

@@ -6,86 +6,22 @@ A pod that was fine before is not in question: what becomes of it meanwhile is n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Optional
 
 from pullcore.evidence import Evidence
 from pullcore.pull import Object, Target
-from pullcore.selector import matches
-from pullcore.weblogic import CLUSTER_LABEL, SERVER_LABEL, pod_selector
-from pullcore.workload import Index, controller_of, is_stopped_workload, target_of
+from pullcore.weblogic import CLUSTER_LABEL, SERVER_LABEL
+from pullcore.workload import Index, is_stopped_workload, target_of
 
 from repull.domain_goal import Seen, domain_waits, is_failed
-from repull.refusals import Refusals
-from repull.stage import CRASHED, ON_ITS_WAY, REFUSED, WELL, Stage, stage
+from repull.failures import Failures
+from repull.goal import Goal, Outcome, World
+from repull.stage import CRASHED, ON_ITS_WAY, REFUSED, WELL, stage
 from repull.steps import Step
 
 REPLICATED = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
-
-
-@dataclass(frozen=True)
-class Goal:
-    """An object that is to be brought back.
-
-    known: the UIDs of its pods at the start; kept: those of them that are in question; outdated: those that have to go.
-    count: how many pods there have to be. makers: what stands between it and its pods, such as the Jobs of a CronJob. value:
-    the object as it was. introspect: that a Domain has to be introspected anew."""
-
-    target: Target
-    known: frozenset[str] = frozenset()
-    kept: frozenset[str] = frozenset()
-    outdated: frozenset[str] = frozenset()
-    count: int = 1
-    makers: frozenset[Target] = frozenset()
-    value: Optional[Object] = None
-    introspect: bool = False
-
-    def owns(self, pod: Object) -> bool:
-        """Whether a pod is one of this object's, also one that is made later."""
-        own, target = target_of(pod), self.target
-        if own.namespace != target.namespace:
-            return False
-        if target.kind == "Pod":
-            return own.name == target.name
-        if target.kind == "Domain" and self.value:
-            return matches(pod["metadata"].get("labels", {}), pod_selector(self.value))
-        controller = controller_of(pod)
-        return controller is not None and any(_is_of(controller, one) for one in (target, *self.makers))
-
-    def asks_about(self, pod: Object) -> bool:
-        uid = pod["metadata"].get("uid", "")
-        return uid in self.kept or uid not in self.known
-
-
-def _is_of(controller: Target, maker: Target) -> bool:
-    if maker.kind == "Deployment":  # the name of a ReplicaSet is its Deployment's with a hash behind it
-        return controller.kind == "ReplicaSet" and controller.name.rpartition("-")[0] == maker.name
-    return controller == maker
-
-
-@dataclass
-class World:
-    """What is there now: pods by UID, events by the UID of their pod, Domains."""
-
-    pods: dict[str, Object] = field(default_factory=dict)
-    events: dict[str, list[Object]] = field(default_factory=dict)
-    domains: dict[Target, Object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an object fares: done, or failed with a reason, or neither yet. stages: of its pods in question, by UID."""
-
-    done: bool
-    failed: str = ""
-    failed_pod: str = ""  # its UID
-    stages: Mapping[str, Stage] = field(default_factory=dict)
-    waits: str = ""  # for what, where it is no pod
-
-    @property
-    def is_open(self) -> bool:
-        return not self.done and not self.failed
 
 
 def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, there: Iterable[Object] = ()) -> list[Goal]:
@@ -165,21 +101,22 @@ def _is_on_its_way(goal: Goal, evidence: Evidence) -> bool:
     value = goal.value or {}
     if is_stopped_workload(value):
         return False
+    going = [pod for pod in evidence.pods if goal.owns(pod) and _is_going(pod)]
     if goal.target.kind == "Domain":
         kept = [pod for pod in evidence.pods if pod["metadata"].get("uid") in goal.kept]
-        introspected = any(SERVER_LABEL not in pod["metadata"].get("labels", {}) for pod in kept)
+        # An introspector that is going makes room for another.
+        introspected = any(SERVER_LABEL not in pod["metadata"].get("labels", {}) for pod in (*kept, *going))
         return introspected or (bool(kept) and not is_failed(value))
-    going = any(goal.owns(pod) and _is_going(pod) for pod in evidence.pods)
-    return bool(goal.kept) or going or len(goal.known) < goal.count
+    return bool(goal.kept) or bool(going) or len(goal.known) < goal.count
 
 
-def judge(goal: Goal, own: Mapping[str, Object], world: World, refusals: Refusals, seen: Seen, now: datetime) -> Outcome:
+def judge(goal: Goal, own: Mapping[str, Object], world: World, failures: Failures, seen: Seen, now: datetime) -> Outcome:
     """How an object fares just now; own: its pods by UID."""
     live = {uid: pod for uid, pod in own.items() if not _is_going(pod) and uid not in goal.outdated}
     asked = {uid: pod for uid, pod in live.items() if goal.asks_about(pod)}
-    stages = {uid: refusals.settled(pod, stage(pod, world.events.get(uid, ()), now)) for uid, pod in asked.items()}
+    stages = {uid: failures.settled(pod, stage(pod, world.events.get(uid, ()), now)) for uid, pod in asked.items()}
     for uid, one in stages.items():
-        if one.name == CRASHED or (one.name == REFUSED and refusals.are_too_many(uid, one)):
+        if one.name == CRASHED or (one.name == REFUSED and failures.are_too_many(uid, one)):
             return Outcome(False, one.text, uid, stages)
     if goal.target.kind == "Domain":
         waits = domain_waits(goal, world, live, stages, seen)

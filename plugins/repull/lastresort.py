@@ -9,8 +9,9 @@ from pullcore.pull import Object, Target
 from pullcore.weblogic import SERVER_LABEL
 from pullcore.workload import Index, runs
 
+from repull.manifests import manifest_of
 from repull.remake import forget, make_again
-from repull.saved import manifest_of, save
+from repull.saved import save
 from repull.session import Session
 from repull.steps import Step
 

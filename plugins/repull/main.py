@@ -15,10 +15,11 @@ from pullcore.workload import Index
 from repull import check, lastresort, options, report
 from repull.act import Actions
 from repull.afresh import askers_of, still_blocked
+from repull.failures import Failures
 from repull.feeds import Feeds, as_target
-from repull.goals import Goal, Outcome, goals
+from repull.goal import Goal, Outcome
+from repull.goals import goals
 from repull.plan import Planner
-from repull.refusals import Refusals
 from repull.remake import finish_earlier
 from repull.report import Run
 from repull.session import Session
@@ -99,14 +100,15 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
     later = [step for step in acting(run.steps) if step.after]
     watched = _watched(run, session)
     if wanted.dry_run or not wanted.wait or not watched:
-        actions.carry_out([*now, *later] if wanted.dry_run else now)
+        turned_out = actions.carry_out([*now, *later] if wanted.dry_run else now)
+        run.done = [] if wanted.dry_run else acting(turned_out)
         run.put_off = [] if wanted.dry_run else later
         return
     objects = [as_target(one, index.by_target.get(one)) for one in watched]
     feeds = Feeds(session.cluster, session.store, objects, session.say)
-    refusals = Refusals(check.proven(after))
+    failures = Failures(check.proven(after))
     for pod in run.evidence.pods:
-        refusals.begin(pod)
+        failures.begin(pod)
     feeds.start(LISTED_WITHIN)
     before = list(feeds.world.pods.values())
     try:
@@ -114,8 +116,9 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
         done = {id(old): new for old, new in zip(now, turned_out)}
         run.steps = [done.get(id(step), step) for step in run.steps]
         run.goals = _goals(run, session, before)
-        wait = Wait(session, feeds, refusals, actions.do, later)
+        wait = Wait(session, feeds, failures, actions.do, later)
         run.outcomes = wait.until(run.goals, wanted.timeout)
+        run.done = [*acting(turned_out), *wait.done]
     finally:
         feeds.stop()
     _explain(run, session)

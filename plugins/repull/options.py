@@ -119,22 +119,26 @@ def _folder(text: str) -> Path:
 
 
 def _validate(options: Options) -> None:
+    if options.recreate_domain is not None:
+        _validate_last_resort(options)
     if options.names and options.selector:
         raise UsageError("a name cannot be given together with a selector")
     if options.names and options.all_namespaces:
         raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
-    if options.recreate_domain is not None:
-        domain = options.recreate_domain
-        if not domain or "/" in domain:
-            raise UsageError("--recreate-domain needs the name of a Domain, without a type")
-        if options.names not in ((domain,), (f"domain/{domain}",)) or options.selector or options.all_namespaces:
-            raise UsageError("--recreate-domain goes with no other name, selector or -A")
-        for option, is_given in (
-            ("--keep-waiting-pods", options.keep_waiting_pods),
-            ("--recreate-pods", options.recreate_pods),
-            ("--roll-running", options.roll_running),
-        ):
-            if is_given:
-                raise UsageError(f"{option} and --recreate-domain are two ways to restart: one is enough")
     if options.roll_running and options.keep_waiting_pods:
         raise UsageError("--roll-running recreates pods, --keep-waiting-pods leaves them alone: one of the two")
+
+
+def _validate_last_resort(options: Options) -> None:
+    domain = options.recreate_domain
+    if not domain or "/" in domain:
+        raise UsageError("--recreate-domain needs the name of a Domain, without a type")
+    if options.names not in ((domain,), (f"domain/{domain}",)) or options.selector or options.all_namespaces:
+        raise UsageError("--recreate-domain goes with no other name, selector or -A")
+    for option, is_given in (
+        ("--keep-waiting-pods", options.keep_waiting_pods),
+        ("--recreate-pods", options.recreate_pods),
+        ("--roll-running", options.roll_running),
+    ):
+        if is_given:
+            raise UsageError(f"{option} and --recreate-domain are two ways to restart: one is enough")

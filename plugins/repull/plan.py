@@ -21,8 +21,9 @@ from pullcore.weblogic import SERVER_LABEL
 from pullcore.workload import Index, runs
 
 from repull.domain_plan import of_domain
+from repull.outdated import superseded
 from repull.steps import Step, merged
-from repull.waiting import Waiting, superseded, waiting_pods
+from repull.waiting import Waiting, waiting_pods
 
 ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")  # what kubectl rollout restart knows
 
@@ -63,7 +64,7 @@ class Planner:
                 steps += of_domain(self, asker, pods)
             else:
                 steps += [step for one in pods for step in self.of_pod(one)]
-        return list(dict.fromkeys(merged(steps)))
+        return merged(steps)
 
     def failed_domains(self) -> list[Target]:
         """Domains whose introspector could not get an image, or that were given up, also where no pod waits just now."""
@@ -92,7 +93,7 @@ class Planner:
     def of_pod(self, one: Waiting) -> list[Step]:
         if one.static:
             return [self.leave(one, "its node makes it from a file: nobody can restart it from here")]
-        if replacing := superseded(one, self.index):
+        if replacing := superseded(one.owners, self.index):
             return [self.of_superseded(one, replacing)]
         if one.runs:
             return [self.of_running(one)]
@@ -105,7 +106,7 @@ class Planner:
     def of_superseded(self, one: Waiting, deployment: Object) -> Step:
         name = one.asker.ref
         if deployment.get("spec", {}).get("paused"):
-            resume = f"kubectl rollout resume {name} -n {one.asker.namespace}"
+            resume = " ".join(["kubectl rollout resume", name, "-n", one.asker.namespace, *self.report.context])
             return self.leave(one, f"{name} would replace it, but is paused: {resume}", stuck=True)
         reason = f"{name} was changed, and replaces it by itself"
         return Step("superseded", one.target, reason, one.asker, (one.uid,))
@@ -166,7 +167,8 @@ class Planner:
         evict = one.ran
         action = Action("create" if evict else "delete", KINDS["Pod"], one.target.namespace, sub="eviction" if evict else "")
         if not self.may(action):
-            return self.leave(one, f"you are not allowed to {action}; {self.retry(one)}", stuck=bool(one.outdated))
+            helps = "" if one.outdated else f"; {self.retry(one)}"
+            return self.leave(one, f"you are not allowed to {action}{helps}", stuck=bool(one.outdated))
         return Step("evict" if evict else "delete", one.target, reason, one.asker, (one.uid,), after)
 
     # Words

@@ -10,14 +10,16 @@ from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.pull import Object, Target
+from pullcore.target import parse_names
 from pullcore.weblogic import pod_selector
 from pullcore.workload import Index, runs, target_of
 
-from repull.saved import Saved, left_over, manifest_of, save
+from repull.manifests import manifest_of
+from repull.saved import Saved, left_over, save
 from repull.session import Session
-from repull.steps import Step
+from repull.steps import TRIES, Step
 
-TRIES = 8
+LEAST = 60.0  # seconds that a deletion gets, however short --timeout is
 POLL = 0.3  # seconds between two looks whether a name is free again
 
 
@@ -77,7 +79,7 @@ def make_again(saved: Saved, session: Session) -> None:
     """Waits until the name is free, and creates what was saved. Whatever stops it, the file stays, and how to go on is
     said."""
     target = saved.target
-    deadline = time.monotonic() + session.options.timeout
+    deadline = time.monotonic() + max(session.options.timeout, LEAST)
     try:
         while (there := session.whole(target)) is not None:
             if there["metadata"]["uid"] != saved.uid:
@@ -97,7 +99,7 @@ def make_again(saved: Saved, session: Session) -> None:
     except Conflict:  # somebody was quicker
         session.say(f"{target.ref} was made again by somebody else")
     except BaseException:
-        restore = " ".join([saved.restore, *session.context])
+        restore = restore_command(saved, session)
         session.say(f"{target.ref} was deleted and is not back yet. Run this again, or once it is gone: {restore}")
         raise
     saved.remove()
@@ -116,22 +118,33 @@ def _wait_for_pods(saved: Saved, session: Session, deadline: float) -> None:
         time.sleep(POLL)
 
 
+def restore_command(saved: Saved, session: Session) -> str:
+    return " ".join([saved.restore, *session.context])
+
+
 def finish_earlier(session: Session) -> list[Target]:
-    """Makes again what an earlier run deleted and did not get to make again: of what is named, or all of the namespace; what
-    it was."""
+    """Makes again what an earlier run deleted and did not get to make again, if it is named; what it was. A scan only tells
+    how to bring it back."""
     options = session.options
-    names = {name.rpartition("/")[2] for name in options.names}
+    named = parse_names(options.names)
     again = []
     for saved in left_over(options.save_dir, session.cluster.server):
         target = saved.target
-        if (names and target.name not in names) or not (options.all_namespaces or target.namespace == session.namespace):
+        meant = any(one.name == target.name and one.kind in (None, KINDS[target.kind]) for one in named)
+        if (named and not meant) or not (options.all_namespaces or target.namespace == session.namespace):
             continue
         there = session.whole(target)
         if there is not None and there["metadata"]["uid"] != saved.uid:
-            session.say(f"Note: {target.ref} is there, so {saved.path} of an earlier run is not needed any more")
+            session.say(f"Note: {target.ref} is there again, so {saved.path} of an earlier run is removed")
+            saved.remove()
             continue
         if there is not None and "deletionTimestamp" not in there["metadata"]:
             continue  # it was never deleted
+        if not named:  # it may have been brought back by hand, and deleted on purpose since
+            session.say(
+                f"Note: {target.ref} was deleted by an earlier run and is not back: {restore_command(saved, session)}"
+            )
+            continue
         session.say(f"{target.ref} was deleted by an earlier run and is not back: it is made again from {saved.path}")
         if options.dry_run:
             session.changes.create(KINDS[target.kind], saved.documents[0])

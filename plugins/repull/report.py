@@ -13,8 +13,9 @@ from pullcore.printed import printed
 from pullcore.pull import Object, Target
 from pullcore.terminal import clean
 
-from repull.goals import Goal, Outcome
+from repull.goal import Goal, Outcome
 from repull.session import Session
+from repull.stage import WELL
 from repull.steps import Step, acting
 
 API_VERSION = "repull/v1"
@@ -28,6 +29,7 @@ class Run:
     steps: list[Step]
     blocked: dict[Target, list[Diagnosis]]
     dry_run: bool = False
+    done: list[Step] = field(default_factory=list)  # steps that were carried out
     put_off: list[Step] = field(default_factory=list)  # steps whose time did not come, for nobody waited
     goals: list[Goal] = field(default_factory=list)
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
@@ -94,14 +96,17 @@ def _conclude_one(target: Target, outcome: Outcome, run: Run, session: Session) 
         session.tell(f"{where} is back: {_counted(outcome)}")
         return
     if outcome.failed:
-        pod = next((one.text for uid, one in outcome.stages.items() if uid == outcome.failed_pod), "")
-        session.tell(f"{where} is not back: {clean(outcome.failed, 500)}")
+        stage = outcome.stages.get(outcome.failed_pod)
+        of_pod = f"pod/{stage.pod}: " if stage else ""
+        session.tell(f"{where} is not back: {of_pod}{clean(outcome.failed, 500)}")
         for one in run.causes.get(target, ()):
             _say_lines(cause_lines([one], session.style), session)
-        if pod and not run.causes.get(target):
-            session.say(f"See: kubectl logs, kubectl describe pod {_scope(target, session)}")
+        if stage and not run.causes.get(target):
+            container = f" -c {stage.container}" if stage.container else ""
+            session.say(f"See: kubectl logs {stage.pod}{container} {_scope(target, session)}")
+            session.say(f"     kubectl describe pod {stage.pod} {_scope(target, session)}")
         return
-    behind = [stage.text for stage in outcome.stages.values() if stage.name not in ("running", "ended")]
+    behind = [f"pod/{stage.pod} {stage.text}" for stage in outcome.stages.values() if stage.name not in WELL]
     waits = [*([outcome.waits] if outcome.waits else []), *behind] or ["nothing was seen of it"]
     session.tell(f"{where} is not back within {session.options.timeout:g}s: {clean('; '.join(waits[:3]), 500)}")
 
@@ -131,10 +136,18 @@ def document(run: Run) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "RepullReport",
-        "result": "planned" if run.dry_run and run.well else "done" if run.well else "failed",
+        "result": _result(run),
         "targets": [_target(target, run) for target in targets],
         "steps": [_step(step, run) for step in run.steps],
     }
+
+
+def _result(run: Run) -> str:
+    if not run.well:
+        return "failed"
+    if run.dry_run:
+        return "planned"
+    return "changed" if (run.done or run.put_off) and not run.outcomes else "done"  # nobody waited
 
 
 def _target(target: Target, run: Run) -> Object:
@@ -146,14 +159,15 @@ def _target(target: Target, run: Run) -> Object:
     elif outcome:
         result = "back" if outcome.done else "failed" if outcome.failed else "late"
         reason = outcome.failed or outcome.waits or None
-    elif any(step.asker == target for step in acting(run.steps)):
-        result = "planned" if run.dry_run else "changed"
+    elif any(step.asker == target for step in run.done):
+        result = "changed"
+    elif run.dry_run and any(step.asker == target for step in acting(run.steps)):
+        result = "planned"
     if stuck:
         result, reason = "stuck", stuck[0].reason
     causes = [one.findings[0].cause for one in (*run.blocked.get(target, ()), *run.causes.get(target, ())) if one.findings]
-    names = {pod["metadata"].get("uid"): pod["metadata"]["name"] for pod in run.evidence.pods}
     stages = outcome.stages.items() if outcome else ()
-    pods = [{"uid": uid, "name": names.get(uid), "stage": one.name, "text": one_line(one.text, 600)} for uid, one in stages]
+    pods = [{"uid": uid, "name": one.pod, "stage": one.name, "text": one_line(one.text, 600)} for uid, one in stages]
     return {
         "kind": target.kind,
         "namespace": target.namespace,
@@ -166,7 +180,6 @@ def _target(target: Target, run: Run) -> Object:
 
 
 def _step(step: Step, run: Run) -> Object:
-    done = step in acting(run.steps) and not run.dry_run and step not in run.put_off
     return {
         "do": step.do,
         "object": step.target.ref,
@@ -174,5 +187,5 @@ def _step(step: Step, run: Run) -> Object:
         "for": step.asker.ref,
         "reason": step.reason,
         "afterSeconds": step.after,
-        "done": done,
+        "done": step in run.done,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Optional
 
@@ -30,7 +30,8 @@ ON_ITS_WAY = (UNSCHEDULED, STARTING, PULLING)
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a pod is. `text`: in words, without the pod's name. `container`, `cause`, `image`: of a refusal or a crash."""
+    """Where a pod is. `text`: in words, without the pod's name, which is `pod`. `container`, `cause`, `image`: of a refusal
+    or a crash."""
 
     name: str
     text: str
@@ -38,6 +39,7 @@ class Stage:
     reason: str = ""
     cause: str = ""
     image: str = ""
+    pod: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Pulled:
 
 def stage(pod: Object, events: Sequence[Object], now: datetime) -> Stage:
     """The stage of the container that is furthest behind; a refused pull and a crash of an init container come first."""
+    return replace(_stage(pod, events, now), pod=pod["metadata"]["name"])
+
+
+def _stage(pod: Object, events: Sequence[Object], now: datetime) -> Stage:
     asks = pod_asks(target_of(pod), "spec", pod.get("spec", {}))
     uses = [(ask, container_use(pod, ask)) for ask in asks if ask.kind in ("init", "container")]
     found = [(_of_container(ask, use, pod, events, now), use.kind) for ask, use in uses]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pullcore.pull import Target
 
+TRIES = 8  # to change an object that others write to, too
 GRACE = 30.0  # seconds that a controller gets to replace a pod by itself
 
 

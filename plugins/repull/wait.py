@@ -11,14 +11,16 @@ from pullcore.pull import Object, Target
 from pullcore.terminal import clean
 
 from repull.domain_goal import Seen
+from repull.failures import Failures
 from repull.feeds import Feeds
-from repull.goals import Goal, Outcome, judge
-from repull.refusals import Refusals
+from repull.goal import Goal, Outcome
+from repull.goals import judge
 from repull.session import Session
 from repull.stage import ON_ITS_WAY, PULLING, STARTING, WELL, pulled
 from repull.steps import Step
 
 TICK = 1.0  # seconds between two looks where nothing happens
+SETTLED = 2.0  # seconds that an object has to be well
 REPEAT = 30.0  # after so many seconds a plain line is told again
 
 
@@ -27,7 +29,7 @@ class Told:
     """What was told last of a pod, and when."""
 
     stage: tuple[str, str] = ("", "")
-    at: float = 0.0
+    at: Optional[float] = None
     pulls: set[str] = field(default_factory=set)
 
 
@@ -35,10 +37,12 @@ class Wait:
     """One wait. `act` does a step whose time has come, and gives it as it turned out."""
 
     def __init__(
-        self, session: Session, feeds: Feeds, refusals: Refusals, act: Callable[[Step], Step], delayed: Sequence[Step]
+        self, session: Session, feeds: Feeds, failures: Failures, act: Callable[[Step], Step], delayed: Sequence[Step]
     ) -> None:
-        self.session, self.feeds, self.refusals, self.act = session, feeds, refusals, act
+        self.session, self.feeds, self.failures, self.act = session, feeds, failures, act
         self.delayed = list(delayed)
+        self.done: list[Step] = []  # of these
+        self.done_since: dict[Target, float] = {}
         self.seen: dict[Target, Seen] = {}
         self.told: dict[str, Told] = {}
         self.owners: dict[str, Optional[Target]] = {}  # by the UIDs of pods: an owner does not change
@@ -58,11 +62,11 @@ class Wait:
             members = self._members(open_goals)
             for pods in members.values():
                 for pod in pods.values():
-                    self.refusals.note(pod)
+                    self.failures.note(pod)
             outcomes = {target: self._judged(goal, members.get(target, {})) for target, goal in open_goals.items()}
             for target, outcome in outcomes.items():
                 self._tell(outcome)
-                if outcome.done or outcome.failed:
+                if outcome.failed or self._is_settled(target, outcome):
                     ended[target] = outcome
                     del open_goals[target]
             left = began + timeout - time.monotonic()
@@ -74,6 +78,14 @@ class Wait:
                 return {**ended, **{target: outcomes[target] for target in open_goals}}
             self._draw(outcomes, len(goals) - len(open_goals), len(goals), time.monotonic() - began)
             self.feeds.take(min(TICK, left))
+
+    def _is_settled(self, target: Target, outcome: Outcome) -> bool:
+        """Whether it is done, and has been for a moment: what crashes at once was running in between."""
+        if not outcome.done:
+            self.done_since.pop(target, None)
+            return False
+        now = time.monotonic()
+        return now - self.done_since.setdefault(target, now) >= SETTLED
 
     def _members(self, goals: Mapping[Target, Goal]) -> dict[Target, dict[str, Object]]:
         """The pods of each object."""
@@ -88,7 +100,7 @@ class Wait:
 
     def _judged(self, goal: Goal, own: Mapping[str, Object]) -> Outcome:
         seen = self.seen.setdefault(goal.target, Seen())
-        return judge(goal, own, self.feeds.world, self.refusals, seen, self.session.now())
+        return judge(goal, own, self.feeds.world, self.failures, seen, self.session.now())
 
     def _do_late(self, step: Step, goals: dict[Target, Goal]) -> None:
         """Does a step that was put off, if a pod that it is about waits still."""
@@ -99,7 +111,9 @@ class Wait:
             return
         self._clear()
         outcome = self.act(replace(step, after=0.0, pods=tuple(there)))
-        if outcome.do == "leave":
+        if outcome.do != "leave":
+            self.done.append(step)
+        else:
             outdated = goal.outdated.difference(there)
             goals[step.asker] = replace(goal, outdated=outdated, kept=goal.kept.union(there))
 
@@ -110,15 +124,16 @@ class Wait:
         for uid, stage in outcome.stages.items():
             pod = world.pods[uid]
             told = self.told.setdefault(uid, Told())
-            name = f"pod/{pod['metadata']['name']}"
+            name = f"pod/{stage.pod}"
             for one in pulled(pod, world.events.get(uid, ())):
                 if one.image not in told.pulls:
                     told.pulls.add(one.image)
                     self._line(f"{name}: {one.text}")
             key_of_stage = (stage.name, stage.container + stage.reason)
-            again = stage.name in ON_ITS_WAY and now - told.at > REPEAT and not self.progress
+            first = told.at is None
+            again = not first and stage.name in ON_ITS_WAY and now - (told.at or 0.0) > REPEAT and not self.progress
             if key_of_stage != told.stage or again:
-                quiet = stage.name == STARTING and told.at and not again  # between a pull and the start
+                quiet = stage.name == STARTING and not first and not again  # between a pull and the start
                 told.stage, told.at = key_of_stage, now
                 if not quiet:
                     self._line(f"{name}: {clean(stage.text, 500)}")
@@ -140,11 +155,10 @@ class Wait:
 
     def _present(self, outcomes: Sequence[Outcome]) -> str:
         """What there is to tell of all that is under way: a pull before anything else."""
-        stages = [(uid, one) for outcome in outcomes for uid, one in outcome.stages.items() if one.name not in WELL]
-        stages.sort(key=lambda item: item[1].name != PULLING)
+        stages = [one for outcome in outcomes for one in outcome.stages.values() if one.name not in WELL]
+        stages.sort(key=lambda one: one.name != PULLING)
         if stages:
-            uid, stage = stages[0]
-            return f"{self.feeds.world.pods[uid]['metadata']['name']} {stage.text}"
+            return f"{stages[0].pod} {stages[0].text}"
         return next((one.waits for one in outcomes if one.waits), "waiting")
 
     @property

@@ -232,7 +232,7 @@ def test_together(cluster: Cluster, server: StandIn) -> None:
         together([lambda: 1, lambda: cluster.get("/x")])
 
 
-# Refusals
+# Failures
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import jsonschema
 import pytest
 from pullcore import command
-from repull import act, main, remake, wait
+from repull import main, remake, steps, wait
 
 from tests.unit.builders import IMAGE, PASSWORD, REFUSED, Object, account, domain, pod, secret_object, waiting, workload
 from tests.unit.repull_builders import BACK_OFF, RUNS, changed, going, introspected, owned_by, server
@@ -101,7 +101,9 @@ def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kit]:
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/kubectl-repull"])
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(remake, "POLL", 0.01)
+    monkeypatch.setattr(remake, "LEAST", 0.0)
     monkeypatch.setattr(wait, "TICK", 0.05)
+    monkeypatch.setattr(wait, "SETTLED", 0.0)
     made = Kit(tmp_path)
     yield made
     made.cluster.close()
@@ -145,7 +147,10 @@ def test_a_successor_that_is_refused(kit: Kit) -> None:
     kit.cluster.replaced["web-5d9-0"] = of_web(1, waiting(REFUSED))
     found = kit.run("web")
     assert found.code == 1
-    assert "deployment/web in default is not back: ErrImagePull: no basic auth credentials" in found.out.splitlines()
+    assert (
+        "deployment/web in default is not back: pod/web-5d9-1: ErrImagePull: no basic auth credentials"
+        in found.out.splitlines()
+    )
 
 
 def test_a_pod_that_runs_by_now_is_left(kit: Kit) -> None:
@@ -174,7 +179,7 @@ def test_a_pod_that_never_stands_still(kit: Kit) -> None:
     assert found.err.splitlines()[-1] == (
         "error: pod/web-5d9-0 changes faster than it can be deleted: run this again; not done: delete pod/web-5d9-0"
     )
-    assert count == [act.TRIES]
+    assert count == [steps.TRIES]
 
 
 def test_a_pod_that_somebody_else_deleted(kit: Kit) -> None:
@@ -393,7 +398,7 @@ def test_a_domain_that_never_stands_still(kit: Kit) -> None:
     found = kit.run("domain1", "--no-wait")
     assert found.code == 1
     assert "domain/domain1 changes faster than it can be patched: run this again" in found.err
-    assert count == [act.TRIES]
+    assert count == [steps.TRIES]
 
 
 def test_a_domain_that_is_gone_meanwhile(kit: Kit) -> None:
@@ -567,9 +572,22 @@ def test_a_file_of_an_earlier_run_that_is_not_needed_any_more(kit: Kit) -> None:
     kit.intercept("POST", PODS, status(500, "InternalError", "no"))
     kit.run("pod/test", "--recreate-pods", "--no-wait")
     kit.cluster.put(changed(BARE, metadata__uid="uid-of-somebody"))
+    (saved,) = kit.saved()
     found = kit.run("pod/test", "--no-wait")
-    assert f"Note: pod/test is there, so {kit.saved()[0]} of an earlier run is not needed any more" in found.err
+    assert f"Note: pod/test is there again, so {saved} of an earlier run is removed" in found.err
+    assert kit.saved() == []
     assert kit.cluster.get("Pod", "test", "default")["metadata"]["uid"] == "uid-of-somebody"
+
+
+def test_a_scan_only_tells_of_an_earlier_run(kit: Kit) -> None:
+    """It may have been brought back by hand, and deleted on purpose since."""
+    bare(kit)
+    kit.intercept("POST", PODS, status(500, "InternalError", "no"))
+    kit.run("pod/test", "--recreate-pods", "--no-wait")
+    (saved,) = kit.saved()
+    found = kit.run("-y", "--no-wait")
+    assert f"Note: pod/test was deleted by an earlier run and is not back: kubectl create -f {saved}" in found.err
+    assert not kit.cluster.has("Pod", "test", "default")
 
 
 def test_a_file_of_something_else_is_passed_over(kit: Kit) -> None:

@@ -13,8 +13,9 @@ from pullcore.keyring import SecretFacts
 from pullcore.pull import Target
 from pullcore.workload import Index, controller_of, target_of
 from repull.afresh import afresh, askers_of, still_blocked
+from repull.outdated import superseded
 from repull.steps import Step
-from repull.waiting import Waiting, superseded, waiting_pods
+from repull.waiting import Waiting, waiting_pods
 
 from .builders import (
     IMAGE,
@@ -170,10 +171,10 @@ def test_superseded() -> None:
     for deployment, replaced in ((old, False), (new, True), (listing, True), (elsewhere, True)):
         small = replica_set(old)
         (one,) = waiting(deployment, small, pod("web-5d9-1", state=BACK_OFF, owner=small))
-        found = superseded(one, Index(evidence(deployment, small)))
+        found = superseded(one.owners, Index(evidence(deployment, small)))
         assert (found is not None) is replaced
     (one,) = waiting(POD_OF_SET, workload("StatefulSet", "db", container(image=NEW_IMAGE)))
-    assert superseded(one, Index(evidence(STATEFUL))) is None
+    assert superseded(one.owners, Index(evidence(STATEFUL))) is None
 
 
 # What the next tries would come to

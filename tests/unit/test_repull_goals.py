@@ -10,8 +10,9 @@ import pytest
 from pullcore.pull import Target
 from pullcore.workload import target_of
 from repull.domain_goal import Seen
-from repull.goals import Goal, Outcome, World, goals, judge
-from repull.refusals import Refusals
+from repull.failures import Failures
+from repull.goal import Goal, Outcome, World
+from repull.goals import goals, judge
 from repull.steps import Step
 
 from .builders import NOW, REFUSED, Object, container, domain, event, evidence, failed_condition, pod, waiting, workload
@@ -58,7 +59,7 @@ def outcome(
     goal: Goal,
     *pods: Object,
     domains: Sequence[Object] = (),
-    refusals: Optional[Refusals] = None,
+    refusals: Optional[Failures] = None,
     seen: Optional[Seen] = None,
     events: Sequence[Object] = (),
 ) -> Outcome:
@@ -66,7 +67,7 @@ def outcome(
     told = {events[0]["involvedObject"]["uid"]: list(events)} if events else {}
     world = World({uid(one): one for one in pods}, told, {target_of(one): one for one in domains})
     if refusals is None:
-        refusals = Refusals()
+        refusals = Failures()
         for one in pods:
             refusals.note(one)
     own = {uid(one): one for one in pods if goal.owns(one)}
@@ -142,7 +143,7 @@ def test_the_pod_that_failed_is_told() -> None:
 def test_a_refusal_that_was_there_before_is_waited_for() -> None:
     """A pod that is left: its next try counts, not its last."""
     left = the_goal([step("leave", OLD, OLD, asker=WEB)], WEB, SMALL, OLD, FINE)
-    refusals = Refusals()
+    refusals = Failures()
     refusals.begin(OLD)
     refusals.note(OLD)
     assert told(outcome(left, OLD, FINE, refusals=refusals)) == BUSY
@@ -155,7 +156,7 @@ def test_a_refusal_that_was_there_before_is_waited_for() -> None:
 def test_a_retry_is_seen_in_the_events() -> None:
     left = the_goal([step("leave", OLD, OLD, asker=WEB)], WEB, SMALL, OLD, FINE)
     pulling = event(OLD, 'Pulling image "registry.example.com/team/app:1.0"', "Pulling")
-    found = outcome(left, OLD, FINE, refusals=Refusals(), events=[failures(OLD, 1, 50), pulling])
+    found = outcome(left, OLD, FINE, refusals=Failures(), events=[failures(OLD, 1, 50), pulling])
     assert [one.name for one in found.stages.values()] == ["pulling"]
 
 
@@ -224,7 +225,7 @@ def test_a_job_whose_pod_is_left() -> None:
     job = workload("Job", "import")
     first = pod("import-1", state=BACK_OFF, owner=job)
     goal = the_goal([step("leave", first, first, asker=job)], job, first)
-    assert told(outcome(goal, first, refusals=Refusals())) == BUSY
+    assert told(outcome(goal, first, refusals=Failures())) == BUSY
     assert told(outcome(goal, pod("import-1", state=ENDED_WELL, owner=job))) == DONE
 
 

@@ -108,6 +108,7 @@ OLD_BARE = pod("test", state=BACK_OFF, secrets=["old"])
 STATIC = changed(BARE, metadata__ownerReferences=[{"apiVersion": "v1", "kind": "Node", "name": "n1", "controller": True}])
 LISTS_NOTHING = "it lists old, one made today no pull secret"
 LISTS_GOOD = "it lists old, one made today good"
+LISTS_NONE = "it lists no pull secret, one made today good"
 OTHER_IMAGE = f"it asks for {IMAGE}, one made today for {NEW_IMAGE}"
 RUNS_BESIDE = {"main": BACK_OFF, "side": RUNS}
 BROKEN_SIDE = pod("web-5d9-0", container(), container("side"), states=RUNS_BESIDE, owner=deployed()[1])
@@ -143,7 +144,7 @@ ROWS = [
     Row("stale list of the account", [*of_deployment(BACK_OFF, listed=["old"]), account(secrets=["good"])],
         [f"delete pod/web-5d9-0: {LISTS_GOOD}"]),
     Row("stale list, no permission", of_deployment(BACK_OFF, secrets=["good"], listed=["old"]),
-        [f"leave pod/web-5d9-0: {NO_DELETE}; {SOON}"], denied=["delete pods"], stuck=[0]),
+        [f"leave pod/web-5d9-0: {NO_DELETE}"], denied=["delete pods"], stuck=[0]),
     # The image was changed.
     Row("stale image of a StatefulSet", of_stateful_set(), [f"delete pod/db-0: {OTHER_IMAGE}"]),
     Row("stale image of a StatefulSet, keep", of_stateful_set(), [f"delete pod/db-0: {OTHER_IMAGE}"], KEEP),
@@ -265,9 +266,9 @@ ABORTED = [failed_condition("The operator gave up", "Aborted")]
 BETWEEN = [failed_condition(f"Failure on pod 'domain1-introspector-x0' in namespace 'default': Back-off pulling image "
                             f'"{IMAGE}"')]  # fmt: skip
 INTROSPECT = "change introspectVersion of domain/domain1"
-BY_ITSELF = "the operator introspects again by itself, about every 2 minutes"
+BY_ITSELF = "the operator introspects again by itself, every 2 minutes by default"
 NO_PATCH = "you are not allowed to patch domain/domain1"
-MINUTES = "the operator tries again by itself, about every 2 minutes"
+MINUTES = "the operator introspects again by itself, every 2 minutes by default"
 GIVEN_UP = "the operator has given up, and tries again only then"
 STUCK = "and the operator does not make a stuck introspector anew for that"
 DOMAIN = domain()
@@ -317,7 +318,7 @@ DOMAIN_ROWS = [
         [f"{INTROSPECT}: only to skip the wait for the next introspection"]),
     Row("between two tries, keep", [domain(conditions=BETWEEN)], [f"leave domain/domain1: {BY_ITSELF}"], KEEP),
     Row("between two tries, no permission", [domain(conditions=BETWEEN)],
-        [f"leave domain/domain1: {NO_PATCH}, or to delete jobs in default; {MINUTES}"], denied=["patch domains"]),
+        [f"leave domain/domain1: {NO_PATCH}; {MINUTES}"], denied=["patch domains"]),
     Row("no permission: its Job", introspected(),
         ["delete job/domain1-introspector: only to skip the wait for the next introspection; the operator makes it again"],
         denied=["patch domains"]),
@@ -361,15 +362,17 @@ DOMAIN_ROWS = [
         [f"leave domain/domain1: {NO_PATCH}, or to delete jobs in default; {MINUTES}"],
         denied=["patch domains", "delete jobs"]),
     Row("nor on the Domain", [DOMAIN, server(domain=DOMAIN), account(secrets=["good"])],
-        [f"leave pod/domain1-managed-1: {NO_DELETE}; {SOON}"], denied=["delete pods", "patch domains"], stuck=[0]),
+        [f"leave pod/domain1-managed-1: {NO_DELETE}"], denied=["delete pods", "patch domains"], stuck=[0]),
     Row("running server", [DOMAIN, beside(DOMAIN)], [f"leave pod/domain1-managed-1: a container of it runs; {SOON}"]),
     Row("running server, list changed", [LISTS, beside(LISTS)],
-        ["leave pod/domain1-managed-1: a container of it runs, and it lists no pull secret, one made today good: "
-         "--roll-running rolls domain/domain1"], stuck=[0]),
+        [f"leave pod/domain1-managed-1: {LISTS_NONE}, and the operator rolls it by itself"]),
+    Row("running server, account changed", [DOMAIN, beside(DOMAIN), account(secrets=["good"])],
+        [f"leave pod/domain1-managed-1: a container of it runs, and {LISTS_NONE}: --roll-running rolls domain/domain1"],
+        stuck=[0]),
     Row("roll the Domain", [DOMAIN, beside(DOMAIN)],
         ["roll domain/domain1: a container of domain1-managed-1 runs, and --roll-running was given: its servers restart one "
          "by one"], ROLL),
-    Row("no permission to roll the Domain", [LISTS, beside(LISTS)],
+    Row("no permission to roll the Domain", [DOMAIN, beside(DOMAIN), account(secrets=["good"])],
         ["leave pod/domain1-managed-1: you may not patch domain/domain1"], ROLL, ["patch domains"], [0]),
     # Nothing to do
     Row("a healthy Domain", [DOMAIN, server(state=RUNS, domain=DOMAIN)], []),

@@ -16,7 +16,7 @@ from pullcore.evidence import NotChecked
 from pullcore.pull import Target
 from pullcore.workload import target_of
 from repull import stage as stages
-from repull.goals import Outcome
+from repull.goal import Outcome
 from repull.options import parse
 from repull.report import Run, conclude, document, say_blocked, say_plan
 from repull.session import Session
@@ -37,9 +37,9 @@ SEEN = evidence(WEB, POD, targets=[WEB])
 DELETE, LATER = step("delete", POD, POD, asker=WEB), step("delete", POD, POD, asker=WEB, after=30.0)
 LEAVE = step("leave", POD, POD, asker=WEB)
 STUCK = step("leave", POD, POD, asker=WEB, stuck=True, reason="nobody would make it again")
-STARTED = Stage("running", "started")
-REFUSED_STAGE = Stage("refused", "ErrImagePull: no", "main", "ErrImagePull", "no-credentials", IMAGE)
-PULLING = Stage("pulling", "pulling it, 5s so far", "main")
+STARTED = Stage("running", "started", pod="web-1")
+REFUSED_STAGE = Stage("refused", "ErrImagePull: no", "main", "ErrImagePull", "no-credentials", IMAGE, "web-1")
+PULLING = Stage("pulling", "pulling it, 5s so far", "main", pod="web-2")
 
 
 def failing() -> list[Diagnosis]:
@@ -59,9 +59,9 @@ RUNS: dict[str, tuple[Run, str, str, Optional[str]]] = {
     "nothing to do": (run(), "done", "unchanged", None),
     "back": (run(DELETE, outcomes=outcome(True, stages={UID: STARTED})), "done", "back", None),
     "back, left": (run(LEAVE, outcomes=outcome(True)), "done", "back", None),
-    "nobody waited": (run(DELETE), "done", "changed", None),
+    "nobody waited": (run(DELETE, done=[DELETE]), "changed", "changed", None),
     "nobody waited, left": (run(LEAVE), "done", "unchanged", None),
-    "put off": (run(LATER, put_off=[LATER]), "done", "changed", None),
+    "put off": (run(LATER, put_off=[LATER]), "changed", "unchanged", None),
     "blocked": (run(blocked=True), "failed", "blocked", failing()[0].findings[0].summary),
     "blocked, dry run": (run(blocked=True, dry_run=True), "failed", "blocked", failing()[0].findings[0].summary),
     "stuck": (run(STUCK), "failed", "stuck", "nobody would make it again"),
@@ -72,6 +72,7 @@ RUNS: dict[str, tuple[Run, str, str, Optional[str]]] = {
     "refused again": (
         run(
             DELETE,
+            done=[DELETE],
             outcomes=outcome(failed="ErrImagePull: no", failed_pod=UID, stages={UID: REFUSED_STAGE}),
             causes={DEPLOYMENT: failing()},
         ),
@@ -119,7 +120,8 @@ def test_a_document_with_everything() -> None:
 @pytest.mark.parametrize(
     ("one", "done"),
     [
-        (run(DELETE), True),
+        (run(DELETE, done=[DELETE]), True),
+        (run(DELETE), False),
         (run(LEAVE), False),
         (run(step("superseded", POD, asker=WEB)), False),
         (run(DELETE, dry_run=True), False),
@@ -216,7 +218,7 @@ def ended(one: Run, *argv: str) -> tuple[str, str]:
         ),
         (
             run(DELETE, outcomes=outcome(waits="1 of 2 pods are there", stages={"a": STARTED, "b": PULLING})),
-            "deployment/web in default is not back within 90s: 1 of 2 pods are there; pulling it, 5s so far",
+            "deployment/web in default is not back within 90s: 1 of 2 pods are there; pod/web-2 pulling it, 5s so far",
         ),
         (run(DELETE, outcomes=outcome()), "deployment/web in default is not back within 90s: nothing was seen of it"),
         (
@@ -258,9 +260,9 @@ def test_why_it_was_refused_again_is_told_in_pullchecks_words() -> None:
 
 
 def test_where_to_look_at_a_crash() -> None:
-    crash = Stage("crashed", "its image is there, but container main ended", "main")
+    crash = Stage("crashed", "its image is there, but container main ended", "main", pod="web-1")
     _, err = ended(run(outcomes=outcome(failed=crash.text, failed_pod=UID, stages={UID: crash})))
-    assert err.startswith("See: kubectl logs, kubectl describe pod")
+    assert err == "See: kubectl logs web-1 -c main -n default\n     kubectl describe pod web-1 -n default\n"
 
 
 @pytest.mark.parametrize(("how", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
@@ -268,7 +270,7 @@ def test_the_document_is_all_of_standard_output(how: str, read: Any) -> None:
     one = RUNS["refused again"][0]
     out, err = ended(one, "-o", how)
     assert read(out) == document(one)
-    assert "deployment/web in default is not back: ErrImagePull: no" in err
+    assert "deployment/web in default is not back: pod/web-1: ErrImagePull: no" in err
 
 
 def test_the_plan_by_what_is_brought_back() -> None:

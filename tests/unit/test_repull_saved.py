@@ -12,7 +12,8 @@ import pytest
 import yaml
 from pullcore.errors import CommandError
 from pullcore.pull import Target
-from repull.saved import left_over, manifest_of, save
+from repull.manifests import manifest_of
+from repull.saved import left_over, save
 
 from .builders import Object
 from .repull_builders import changed

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 import pytest
 from pullcore.refusals import AUTHENTICATION
-from repull.refusals import PASSING, Refusals
+from repull.failures import PASSING, Failures
 from repull.stage import Stage, megabytes, pulled, stage
 
 from .builders import IMAGE, NOW, REFUSED, Object, container, event, pod, waiting
@@ -211,7 +211,7 @@ MALFORMED = waiting("illegal base64 data at input byte 0", "illegal base64 data 
 
 def counted(states: Sequence[Object], begin: Optional[Object] = None, cause: str = "no-credentials") -> list[bool]:
     """After each state whether it has failed."""
-    refusals = Refusals()
+    refusals = Failures()
     if begin:
         refusals.begin(pod(state=begin))
     found = []
@@ -245,7 +245,7 @@ def test_a_refusal_that_is_new(begin: Optional[Object], states: Sequence[Object]
 
 def test_a_failure_counts_once_however_often_it_is_seen() -> None:
     """Four looks, two failures: too many only where none is allowed to follow."""
-    refusals = Refusals([IMAGE])
+    refusals = Failures([IMAGE])
     of = Stage("refused", "", "main", cause="bad-credentials", image=IMAGE)
     told = []
     for state in (ERR, ERR, BACK, BACK, ERR, BACK):
@@ -268,7 +268,7 @@ def test_a_failure_counts_once_however_often_it_is_seen() -> None:
 )
 def test_how_many_are_too_many(cause: str, image: str, allowed: int) -> None:
     """IMAGE was just given by its registry."""
-    refusals = Refusals([IMAGE])
+    refusals = Failures([IMAGE])
     assert PASSING["throttled"] == 5
     for number in range(1, 8):
         refusals.note(pod(state=ERR))
@@ -278,7 +278,7 @@ def test_how_many_are_too_many(cause: str, image: str, allowed: int) -> None:
 
 
 def test_containers_and_pods_are_counted_apart() -> None:
-    refusals = Refusals()
+    refusals = Failures()
     refusals.begin(pod("old", container("a"), container("b"), states={"a": BACK, "b": BACK}))
     refusals.note(pod("old", container("a"), container("b"), states={"a": ERR, "b": BACK}))
     refusals.note(pod("new", container("a"), inits=[container("init")], states={"a": INITIALIZING, "init": ERR}))

@@ -17,10 +17,10 @@ from pullcore.watching import Change
 from pullcore.workload import target_of
 from repull import feeds as feeds_module
 from repull import wait as wait_module
+from repull.failures import Failures
 from repull.feeds import Feeds, as_target
-from repull.goals import Goal, Outcome, World
+from repull.goal import Goal, Outcome, World
 from repull.options import parse
-from repull.refusals import Refusals
 from repull.session import Session
 from repull.steps import Step
 from repull.wait import Wait
@@ -96,7 +96,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Waited]:
             acted.append((followed.now, one))
             return turns_out(one)
 
-        refusals = Refusals()
+        refusals = Failures()
         for one in begin:
             refusals.begin(one)
         found = Wait(session, cast(Feeds, followed), refusals, act, delayed).until([goal], timeout)
@@ -105,11 +105,18 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Waited]:
     return run
 
 
+def test_what_crashes_at_once_is_not_back(waited: Callable[..., Waited]) -> None:
+    crashed = new({"terminated": {"exitCode": 3, "reason": "Error"}})
+    found = waited(Followed([OLD], [new(RUNS)], [crashed]), REPLACED)
+    assert not found.outcome.done
+    assert "ended with exit code 3" in found.outcome.failed
+
+
 def test_until_it_runs(waited: Callable[..., Waited]) -> None:
     followed = Followed([OLD], [], [new(CREATING)], [new(CREATING)], [new(RUNS)])
     found = waited(followed, REPLACED)
     assert found.outcome.done
-    assert followed.now == 4
+    assert followed.now == 4 + wait_module.SETTLED
     assert found.lines == ["pod/db-0: starting", "pod/db-0: started"]
 
 
@@ -186,7 +193,7 @@ def test_a_late_step_is_not_done_where_its_pod_went_by_itself(
 def test_a_late_step_is_not_done_where_all_is_back(waited: Callable[..., Waited]) -> None:
     followed = Followed([OLD], [new(RUNS)])
     assert waited(followed, REPLACED, timeout=40, delayed=[LATER]).acted == []
-    assert followed.now == 1
+    assert followed.now == 1 + wait_module.SETTLED
 
 
 def test_a_late_step_is_about_the_pods_that_are_there_still(waited: Callable[..., Waited]) -> None:

@@ -16,7 +16,7 @@ Container = tuple[str, str]  # UID of the pod, name
 Run = tuple[int, str]  # how often it was started again, and the ID of its image
 
 
-class Refusals:
+class Failures:
     """Counts failed pulls by their containers. A failure shows as ErrImagePull, then as ImagePullBackOff until the next try
     (pkg/kubelet/images, image_manager.go); so each change to ErrImagePull is a new one."""
 
