@@ -35,7 +35,7 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
     if cause == "platform-mismatch":
         platforms = commands.unscoped("get", "nodes", "-L", "kubernetes.io/os,kubernetes.io/arch")
         return (platforms, *set_image(case, f"{reference.name}:TAG"))
-    if cause in ("no-credentials", "denied-or-missing"):
+    if cause in ("no-credentials", "denied-or-missing", "present-not-usable"):
         # Where one is offered by now, the next try uses it.
         return () if case.offers else give_credentials(case)
     if cause in ("bad-credentials", "expired-credentials"):

@@ -138,8 +138,10 @@ def _follows(value: Object, seen: Evidence, scope: str, have: str = "have it") -
     if target.kind == "Domain":
         count = len(running)
         servers = f"the operator rolls its {count} running server{'' if count == 1 else 's'}"
-        later = f"pods that the operator makes from now on {have}; it makes a waiting introspector anew within 2 minutes"
-        return (f"{target.ref}: {servers if running else later}", *kept), bool(running)
+        if running:
+            return (f"{target.ref}: {servers}", *kept), True
+        at_once = f"to have a waiting introspector made anew at once: kubectl repull {target.ref} {scope}"
+        return (f"{target.ref}: pods that the operator makes from now on {have}", at_once, *kept), False
     if target.kind in ("ReplicaSet", "ReplicationController"):
         return (f"{target.ref}: only pods that it makes from now on {have}", *kept), False
     return (f"{target.ref}: it rolls out new pods", *kept), bool(running)
@@ -149,12 +151,10 @@ def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[s
     lines = [f"{target.ref}: only pods that are made from now on {have}"]
     own = [pod for pod in seen.pods if service_account_of(pod.get("spec", {})) == target.name]
     waiting = {use.pod for pull in pulls_of(seen) for use in pull.containers if waits_for_image(use)}
-    stuck = [pod["metadata"]["name"] for pod in own if pod["metadata"]["name"] in waiting]
-    made = [pod["metadata"]["name"] for pod in own if pod["metadata"]["name"] in stuck and _is_made_again(pod)]
+    stuck = [pod for pod in own if pod["metadata"]["name"] in waiting]
     if stuck:
         lines.append(f"{len(stuck)} of its pods wait for an image and have to be made again")
-    if made:
-        lines.append(f"to have them made again: kubectl delete pod {' '.join(made[:10])} {scope}")
+        lines.append(f"to have them made again: kubectl repull {_named(stuck, Index(seen))} {scope}")
     for value in seen.objects:
         asks = asks_of(value) if value["kind"] != "Pod" and not controller_of(value) else []
         if any(ask.secrets and ask.service_account == target.name for ask in asks):
@@ -162,10 +162,15 @@ def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[s
     return lines
 
 
-def _is_made_again(pod: Object) -> bool:
-    """Whether a pod can be deleted without harm: to a Job that counts as a failure."""
-    owner = controller_of(pod)
-    return owner is not None and owner.kind != "Job"
+def _named(pods: Sequence[Object], index: Index) -> str:
+    """What to name for bringing pods back, with the option that those need which nobody makes again."""
+    targets: dict[str, None] = {}
+    alone = False
+    for pod in pods:
+        owners = index.owners(pod)
+        alone |= not owners or (owners[0].kind == "Job" and owners[-1].kind != "Domain")
+        targets[(owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)).ref] = None
+    return " ".join([*list(targets)[:10], *(["--recreate-pods"] if alone else [])])
 
 
 def actions(steps: Sequence[Step]) -> list[Action]:

@@ -224,9 +224,9 @@ def test_add_for_a_service_account(kubectl: Kubectl, registries: dict[str, Regis
     result = pullsecret(kubectl, "add", "mine", *login(registry), "--for", "sa/builder", password=registry.password)
     assert result.out == "secret/mine created\nserviceaccount/builder patched\n"
     assert listed_by(kubectl, "serviceaccount", "builder") == ["other", "mine"]
-    (line,) = [line for line in result.err.splitlines() if "kubectl delete pod" in line]
+    (line,) = [line for line in result.err.splitlines() if "kubectl repull" in line]
     assert lives(kubectl) == before
-    kubectl.run(*line.partition("kubectl ")[2].split())
+    assert kubectl.run(*line.partition("kubectl ")[2].split()).code == 0
     rolled_out(kubectl, "late")
     after = lives(kubectl)
     assert stuck not in after

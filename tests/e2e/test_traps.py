@@ -62,10 +62,9 @@ def test_pod_older_than_its_account_s_list(kubectl: Kubectl, cluster: Cluster, p
     first = check(kubectl, "web")["pulls"][0]["findings"][0]
     assert first["cause"] == "stale-pod"
     assert "good" in first["summary"]
-    pod = kubectl.list("pod")[0]["metadata"]["name"]
-    assert first["fix"] == [f"kubectl delete pod {pod} -n {kubectl.namespace}"]
-    kubectl("delete", "pod", pod)
-    wait_for(lambda: check(kubectl, "web")["verdict"] == "pullable", "the new pod to pull", every=1)
+    assert first["fix"] == [f"kubectl repull deployment/web -n {kubectl.namespace}"]
+    assert kubectl.plugin("repull", "deployment/web").code == 0
+    assert check(kubectl, "web")["verdict"] == "pullable"
 
 
 def test_bare_pod_older_than_its_account_s_list(kubectl: Kubectl, cluster: Cluster, private: str) -> None:

@@ -996,7 +996,7 @@ def test_a_service_account_reaches_only_new_pods(kit: Kit) -> None:
     assert notes(found) == [
         "serviceaccount/default: only pods that are made from now on have it",
         "2 of its pods wait for an image and have to be made again",
-        "to have them made again: kubectl delete pod web-5d-1 -n ns",
+        "to have them made again: kubectl repull deployment/web pod/bare --recreate-pods -n ns",
         "domain/domain1 lists pull secrets itself, so this list is not used there",
         "deployment/own lists pull secrets itself, so this list is not used there",
     ]
