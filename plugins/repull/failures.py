@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from pullcore.kubelet import is_pull_reason
 from pullcore.pull import Object
@@ -48,7 +49,7 @@ class Failures:
             runs = {one.get("name", ""): _run(one) for one in _statuses(pod)}
             if self._runs.get((pod["metadata"].get("uid", ""), stage.container)) == runs.get(stage.container):
                 text = "waits for the end of its back-off after an earlier run, then for its image"
-                return Stage(STARTING, text, stage.container)
+                return replace(stage, name=STARTING, text=text, reason="")
         return stage
 
     def are_too_many(self, uid: str, stage: Stage) -> bool:

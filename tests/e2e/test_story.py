@@ -23,6 +23,9 @@ def pulls_from(node: Node, url: str) -> None:
     Path(node.certs_folder, HOST, "hosts.toml").write_text(text)
 
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+
 class Told:
     """Runs the commands of the tour, and keeps all that they told."""
 
@@ -30,6 +33,7 @@ class Told:
         self.kubectl, self.example, self.folder, self.text = kubectl, example, folder, ""
 
     def run(self, line: str) -> Result:
+        assert f"$ {line}\n" in README, "the README tells another tour"
         more = ["-n", self.kubectl.namespace, "--registry-ca", str(self.example.ca.certificate_file)]
         words = ["nsenter", f"--mount=/proc/{self.example.holder}/ns/mnt", f"--wd={self.folder}", *shlex.split(line), *more]
         run = subprocess.run(words, capture_output=True, text=True, timeout=700, env=self.kubectl.env)

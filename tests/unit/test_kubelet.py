@@ -6,7 +6,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import pytest
-from pullcore.kubelet import DomainWord, KubeletWord, domain_word, is_aborted, is_pull_reason, same_image, word
+from pullcore.kubelet import (
+    DomainWord,
+    KubeletWord,
+    as_refused,
+    domain_word,
+    is_aborted,
+    is_pull_reason,
+    same_image,
+    word,
+)
 from pullcore.pull import ContainerUse
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -389,3 +398,45 @@ def test_the_image_is_named_as_the_domain_names_it() -> None:
     undecided = domain_word(two, [], NOW)
     assert undecided
     assert undecided.image == ""
+
+
+# A container that ran before
+
+CRASHED = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}}
+
+
+def ran_before(state: Dict) -> Dict:
+    return {
+        "metadata": {"name": "p", "uid": "u", "namespace": "ns"},
+        "spec": {"containers": [{"name": "main", "image": IMAGE}, {"name": "other", "image": "other:1"}]},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [{"name": "main", "state": state}, {"name": "other", "state": CRASHED}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([pulled(60), failed(REFUSED, 5)], "ImagePullBackOff"),
+        ([failed(REFUSED, 5)], "ImagePullBackOff"),  # the earlier pull is forgotten
+        ([failed(REFUSED, 60), pulled(5)], "CrashLoopBackOff"),  # it has its image, and crashes
+        ([pulled(5)], "CrashLoopBackOff"),
+        ([pulled(60), failed(REFUSED, 5, image="another:1")], "CrashLoopBackOff"),
+        ([pulled(60), failed(REFUSED, 5, place="spec.containers{other}")], "CrashLoopBackOff"),
+        ([], "CrashLoopBackOff"),
+    ],
+)
+def test_a_refused_pull_behind_the_back_off_of_an_earlier_run(events: list[Dict], reason: str) -> None:
+    pod = ran_before(CRASHED)
+    main, other = as_refused(pod, events)["status"]["containerStatuses"]
+    assert main["state"]["waiting"]["reason"] == reason
+    assert (REFUSED in main["state"]["waiting"]["message"]) is (reason == "ImagePullBackOff")
+    assert other["state"] == CRASHED
+    assert pod == ran_before(CRASHED), "the pod itself stays as it was"
+
+
+def test_other_states_are_left() -> None:
+    pod = ran_before({"running": {}})
+    assert as_refused(pod, [failed(REFUSED, 5)])["status"]["containerStatuses"][0]["state"] == {"running": {}}

@@ -14,7 +14,7 @@ from pullcore.changes import Manner
 from pullcore.command import Connection
 from pullcore.errors import UsageError
 from pullcore.registryoptions import RegistryOptions
-from pullcore.version import described
+from pullcore.version import described as version
 from pullsecret.options import (
     Add,
     Attach,
@@ -110,7 +110,7 @@ def test_what_parses(line: str, expected: object) -> None:
 
 @pytest.mark.parametrize("argv", [["--version"], ["add", "--version"], ["--version", "nonsense"]])
 def test_version(argv: list[str]) -> None:
-    assert parse(argv) == ("version", Show(f"kubectl pullsecret {described()}\n"))
+    assert parse(argv) == ("version", Show(f"kubectl pullsecret {version()}\n"))
 
 
 def test_options_lists_what_every_command_takes() -> None:

@@ -87,5 +87,7 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
 def test_targets_that_the_readme_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"\bmake ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+    for target in re.findall(
+        r"(?:^ {4}|`)make ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M
+    ):
         assert re.search(rf"^{target}:", makefile, re.M), target

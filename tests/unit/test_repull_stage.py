@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 import pytest
 from pullcore.refusals import AUTHENTICATION
 from repull.failures import PASSING, Failures
-from repull.stage import Stage, megabytes, pulled, stage
+from repull.stage import CRASHED, STARTING, Stage, megabytes, pulled, stage
 
 from .builders import IMAGE, NOW, REFUSED, Object, container, event, pod, waiting
 from .repull_builders import BACK_OFF, ENDED_WELL, INVALID, NEVER, NEW_IMAGE, PULL_FAILED, RUNS, changed
@@ -291,3 +291,23 @@ def test_containers_and_pods_are_counted_apart() -> None:
     assert fails("new", "init")
     assert not fails("new", "a")
     assert not fails("other", "a")
+
+
+def crashing(restarts: int) -> Object:
+    back_off = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    one = pod(state=back_off)
+    one["status"]["containerStatuses"][0]["restartCount"] = restarts
+    return one
+
+
+def test_a_back_off_of_an_earlier_run_is_no_crash() -> None:
+    refused = pod(state=waiting(REFUSED))
+    refused["status"]["containerStatuses"][0]["restartCount"] = 1
+    failures = Failures()
+    failures.begin(refused)
+    seen = stage(crashing(1), (), NOW)
+    assert seen.name == CRASHED
+    found = failures.settled(crashing(1), seen)
+    assert (found.name, found.pod) == (STARTING, seen.pod)
+    assert failures.settled(crashing(2), stage(crashing(2), (), NOW)).name == CRASHED, "it has run since"
+    assert Failures().settled(crashing(1), seen).name == CRASHED, "it was never refused"
