@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -91,3 +92,9 @@ def test_targets_that_the_readme_names_exist() -> None:
         r"(?:^ {4}|`)make ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M
     ):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_picture_is_current() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    current = made["picture"](made["output"]())
+    assert (ROOT / "docs" / "pullcheck.svg").read_text(encoding="utf-8") == current, "python docs/picture.py"
