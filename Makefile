@@ -7,7 +7,7 @@ CLUSTER ?= own
 CLUSTER_FOLDER ?= .cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format e2e cluster-up cluster-down bench dist clean
+.PHONY: help venv demo test lint format e2e cluster-up cluster-down bench dist krew-test pip-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,11 +49,18 @@ cluster-down: $(STAMP) ## Take that cluster down
 bench: $(STAMP) ## Measure speed and memory, each as a ratio against another command
 	@$(BIN)/python -m tests.bench
 
-dist: $(STAMP) ## Build the wheel and the source archive into dist/
+dist: $(STAMP) ## Build into dist/ the archive for krew, the wheel and the source archive; krew/*.yaml are the manifests
 	@rm -rf dist build
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check build
-	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/python -m krew.build >/dev/null
+	@$(BIN)/python -m build --outdir dist build/source >/dev/null
 	@ls -l dist
 
+krew-test: $(STAMP) ## Have the real krew install that archive, and a real cluster see the plugins from there
+	@$(BIN)/python -m pytest tests/krew --ignore tests/krew/test_pip.py
+
+pip-test: $(STAMP) ## Have pip install the wheel and the source archive for every Python that is here
+	@$(BIN)/python -m pytest tests/krew/test_pip.py
+
 clean: ## Remove what was built
-	@rm -rf dist build $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf dist build krew/*.yaml $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""What it takes to hand the plugins out through krew; see README.md."""
