@@ -49,7 +49,8 @@ class Changes:
 
     def create(self, kind: Kind, value: Object, what: str = "created") -> None:
         metadata = value["metadata"]
-        path = resource_path(kind.group_version(), kind.plural, namespace=metadata["namespace"])
+        version = str(value.get("apiVersion", "")).rpartition("/")[2]
+        path = resource_path(kind.group_version(version or None), kind.plural, namespace=metadata["namespace"])
         self._tell(kind, self._sent("POST", path, value, value), what)
 
     def update(self, kind: Kind, value: Object, what: str = "updated") -> None:

@@ -118,7 +118,8 @@ def as_refused(pod: Object, events: Sequence[Object]) -> Object:
             name = status.get("name", "")
             use = ContainerUse(pod["metadata"]["name"], pod["metadata"].get("uid", ""), name, "container", None, "waiting")
             told = _story(use, images.get(name, ""), events).told
-            if told:
+            began = parse_time(status.get("lastState", {}).get("terminated", {}).get("startedAt"))
+            if told and not (began and began > told.last):  # it has run since: later events are limited
                 status = {**status, "state": {"waiting": {"reason": "ImagePullBackOff", "message": told.message}}}
         statuses.append(status)
     return {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
@@ -212,6 +213,10 @@ class _Report(NamedTuple):
     pod: Optional[str]
     retry: Optional[datetime]
     time: Optional[datetime]
+
+
+def without_retry(message: str) -> str:
+    return _RETRY.sub("", message)
 
 
 def failed_pods(domain: Object) -> set[str]:

@@ -53,7 +53,16 @@ STATE: Shape = {
     "running": {"startedAt": str},
     "terminated": {"reason": str, "exitCode": int, "finishedAt": str},
 }
-STATUSES: Shape = [{"name": str, "image": str, "imageID": str, "ready": bool, "restartCount": int, "state": STATE}]
+STATUS: Shape = {
+    "name": str,
+    "image": str,
+    "imageID": str,
+    "ready": bool,
+    "restartCount": int,
+    "state": STATE,
+    "lastState": {"terminated": {"startedAt": str}},
+}
+STATUSES: Shape = [STATUS]
 POD: Shape = {
     "apiVersion": str,
     "kind": str,

@@ -234,6 +234,8 @@ def _repull(pods: Sequence[Object], case: Case) -> tuple[str, ...]:
     options: dict[Target, dict[str, None]] = {}
     for pod in pods:
         owners = case.index.owners(pod)
+        if owners and owners[0].kind not in KINDS:  # whether that makes it again is not known
+            continue
         own = options.setdefault(_target(pod, case), {})
         if runs(pod):
             own["--roll-running"] = None

@@ -116,7 +116,8 @@ class Index:
             chain.append(owner)
             value = self.by_target.get(owner)
             owner = controller_of(value) if value else None
-        uid = pod.get("metadata", {}).get("labels", {}).get(UID_LABEL)
+        labels = pod.get("metadata", {}).get("labels", {})
+        uid = labels.get(UID_LABEL) if labels.get("weblogic.createdByOperator") == "true" else None
         domain = self.domains.get((pod["metadata"].get("namespace", ""), uid)) if uid else None
         if domain and target_of(domain) not in chain:
             chain.append(target_of(domain))

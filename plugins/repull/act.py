@@ -17,7 +17,7 @@ from pullcore.kinds import KINDS
 from pullcore.ownership import keeper_of
 from pullcore.prune import prune_object
 from pullcore.pull import Object, Target
-from pullcore.workload import Index, runs
+from pullcore.workload import Index, runs, target_of
 
 from repull import patches
 from repull.lastresort import recreate_domain
@@ -52,6 +52,7 @@ class Actions:
         does: dict[str, Callable[[Step], Step]] = {
             "delete": self.remove_pod,
             "evict": self.remove_pod,
+            "evict-running": self.remove_pod,
             "delete-job": self.delete_job,
             "introspect": self.introspect,
             "restart-server": self.restart_server,
@@ -72,11 +73,11 @@ class Actions:
             if "deletionTimestamp" in value["metadata"]:
                 self.session.say(f"{step.target.ref} is being deleted already")
                 return step
-            if runs(value):
+            if runs(value) and step.do != "evict-running":
                 return self.left(step, "a container of it runs by now")
             try:
                 # A pod that ran before is evicted, whatever it looked like when the plan was made.
-                if step.do == "evict" or value.get("status", {}).get("phase") == "Running":
+                if step.do != "delete" or value.get("status", {}).get("phase") == "Running":
                     self.session.changes.evict(value)
                 else:
                     self.session.changes.delete(KINDS["Pod"], value)
@@ -107,6 +108,8 @@ class Actions:
             if job is None or job["metadata"]["uid"] != seen:
                 self.session.say(f"{step.target.ref} was made anew already")
                 return step
+            if self.runs_by_now(step):
+                return self.left(step, "its introspector runs by now")
             try:
                 # Without a word on its pods, the API would leave them behind (batch/v1, DefaultGarbageCollectionPolicy).
                 self.session.changes.delete(KINDS["Job"], job, propagation="Background")
@@ -114,6 +117,12 @@ class Actions:
             except (Conflict, NotFound):
                 continue
         raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
+
+    def runs_by_now(self, step: Step) -> bool:
+        """Whether a pod that a step is about has got its image meanwhile."""
+        known = (self.index.pods[uid] for uid in step.pods if uid in self.index.pods)
+        now = [self.session.whole(target_of(pod)) for pod in known]
+        return any(pod and pod["metadata"]["uid"] in step.pods and runs(pod) for pod in now)
 
     # What a controller does on a word
 
@@ -126,6 +135,8 @@ class Actions:
         if pod is None or pod["metadata"]["uid"] not in step.pods:
             self.session.say(f"pod/{name} is gone already")
             return step
+        if runs(pod):
+            return self.left(step, f"a container of pod/{name} runs by now")
         admin = patches.is_admin(pod, step.server)
         patch, version = patches.restart_server(step.server, admin=admin), _of_server(step.server, admin=admin)
         return self.patched(step, patch, f"restartVersion of {step.server}", version)

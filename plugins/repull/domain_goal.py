@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pullcore.errors import one_line
+from pullcore.kubelet import without_retry
 from pullcore.pull import Object
 from pullcore.weblogic import SERVER_LABEL, is_stopped
 
@@ -83,11 +84,16 @@ def _is_server(pod: Object) -> bool:
 
 def _new_failure(before: Object, now: Object) -> str:
     """A failure that is not of a pod: pods tell theirs themselves, and better."""
-    old = {(one.get("reason"), one.get("message")) for one in _failures(before)}
+    old = set(map(_told, _failures(before)))
     for one in _failures(now):
-        if one.get("reason") not in ("ServerPod", "Aborted") and (one.get("reason"), one.get("message")) not in old:
+        if one.get("reason") not in ("ServerPod", "Aborted") and _told(one) not in old:
             return one_line(f"{one.get('reason') or 'Failed'}: {one.get('message') or 'no message'}", 400)
     return ""
+
+
+def _told(condition: Object) -> tuple[object, str]:
+    """Reason and message, without the time of the next try, which is another each time."""
+    return condition.get("reason"), without_retry(condition.get("message") or "")
 
 
 def _failures(domain: Object) -> list[Object]:

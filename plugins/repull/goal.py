@@ -72,6 +72,7 @@ class Outcome:
     failed_pod: str = ""  # its UID
     stages: Mapping[str, Stage] = field(default_factory=dict)
     waits: str = ""  # for what, where it is no pod
+    short: bool = False  # there are fewer pods than there have to be
 
     @property
     def is_open(self) -> bool:

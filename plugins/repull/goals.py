@@ -30,8 +30,14 @@ def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, there: Itera
     index = Index(evidence)
     askers = dict.fromkeys(step.asker for step in steps)
     named = [] if evidence.waiting_only else [one for one in evidence.targets if one not in askers]
-    found = [_goal(asker, evidence, index, [step for step in steps if step.asker == asker], now) for asker in askers]
-    others = [_goal(one, evidence, index, (), now) for one in named]
+    beside: dict[str, list[Object]] = {}
+    for pod in there:
+        beside.setdefault(pod["metadata"].get("namespace", ""), []).append(pod)
+    by_asker: dict[Target, list[Step]] = {}
+    for step in steps:
+        by_asker.setdefault(step.asker, []).append(step)
+    found = [_goal(one, evidence, index, by_asker[one], now, beside.get(one.namespace, ())) for one in askers]
+    others = [_goal(one, evidence, index, (), now, beside.get(one.namespace, ())) for one in named]
     wanted = found + [goal for goal in others if _is_on_its_way(goal, evidence)]
     stages = {pod["metadata"].get("uid", ""): stage(pod, (), now).name for pod in there}
 
@@ -44,11 +50,14 @@ def goals(evidence: Evidence, steps: Sequence[Step], now: datetime, there: Itera
     return [replace(goal, known=goal.known | settled(goal.target)) for goal in wanted]
 
 
-def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime) -> Goal:
+def _goal(
+    target: Target, evidence: Evidence, index: Index, steps: Sequence[Step], now: datetime, beside: Sequence[Object] = ()
+) -> Goal:
     value = index.by_target.get(target)
     makers = frozenset(_between(target, evidence, index))
     bare = Goal(target, makers=makers, value=value)
     own = {pod["metadata"].get("uid", ""): pod for pod in evidence.pods if bare.owns(pod)}
+    all_own = {pod["metadata"].get("uid", ""): pod for pod in beside if bare.owns(pod)} | own
     replaced = {uid for step in steps if step.do != "leave" for uid in step.pods}
     replaced |= {uid for uid, pod in own.items() if _is_going(pod) or any(_is_rolled(pod, step, index) for step in steps)}
     left = {uid for step in steps if step.do == "leave" for uid in step.pods}
@@ -58,7 +67,7 @@ def _goal(target: Target, evidence: Evidence, index: Index, steps: Sequence[Step
         known=frozenset(own),
         kept=frozenset((left | starting) - replaced),
         outdated=frozenset(replaced),
-        count=_count(target, value, [pod for pod in own.values() if not _is_going(pod)]),
+        count=_count(target, value, [pod for pod in all_own.values() if _counts(pod)]),
         makers=makers,
         value=value,
         introspect=any(step.do in ("introspect", "delete-job", "recreate-domain") for step in steps),
@@ -79,6 +88,11 @@ def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> i
         wanted: int = (value or {}).get("spec", {}).get("replicas", 1)
         return min(wanted, max(len(pods), 1))
     return 0 if target.kind == "Domain" else len(pods)  # its operator tells which servers there have to be
+
+
+def _counts(pod: Object) -> bool:
+    """A pod that failed, evicted say, is nobody's replica any more."""
+    return not _is_going(pod) and pod.get("status", {}).get("phase") != "Failed"
 
 
 def _is_going(pod: Object) -> bool:
@@ -131,6 +145,7 @@ def judge(goal: Goal, own: Mapping[str, Object], world: World, failures: Failure
         return Outcome(False, stages=stages, waits=f"{names} is still there")
     if behind:
         return Outcome(False, stages=stages)
-    if len(live) < goal.count:
-        return Outcome(False, stages=stages, waits=f"{len(live)} of {goal.count} pods are there")
+    count = sum(map(_counts, live.values()))
+    if count < goal.count:
+        return Outcome(False, stages=stages, waits=f"{count} of {goal.count} pods are there", short=True)
     return Outcome(True, stages=stages)

@@ -10,7 +10,7 @@ from pullcore.weblogic import SERVER_LABEL
 from pullcore.workload import Index, runs
 
 from repull.manifests import manifest_of
-from repull.remake import forget, make_again
+from repull.remake import make_again, not_deleted
 from repull.saved import save
 from repull.session import Session
 from repull.steps import Step
@@ -51,8 +51,8 @@ def recreate_domain(step: Step, session: Session) -> Step:
     """Deletes the Domain and makes it again. Raises CommandError; the file is then there still."""
     domain = step.target
     value = session.whole(domain)
-    if value is None:
-        raise CommandError(f"{domain.ref} is not there any more")
+    if value is None or "deletionTimestamp" in value["metadata"]:
+        raise CommandError(f"{domain.ref} is being deleted by somebody else, or gone: nothing was done")
     documents = [manifest_of(value), *map(manifest_of, _clusters(value, session))]
     uid = value["metadata"]["uid"]
     seen = {**value, "metadata": {key: part for key, part in value["metadata"].items() if key != "resourceVersion"}}
@@ -64,8 +64,8 @@ def recreate_domain(step: Step, session: Session) -> Step:
     # The operator writes its status all the time, so that only the UID is held to.
     try:
         session.changes.delete(DOMAIN, seen)
-    except CommandError:
-        forget(saved, session)
+    except BaseException as error:
+        not_deleted(error, saved, session)
         raise
     make_again(saved, session)
     return step

@@ -48,7 +48,7 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
         return 0  # what is not there can't be looked at
     evidence = check.observe(session)
     index = Index(evidence)
-    steps = _steps(session, evidence, index)
+    steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
     after = check.next_tries(session, evidence, steps)
     blocked = {} if wanted.force else _blocked(evidence, after, steps)
@@ -83,7 +83,7 @@ def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
         lastresort.confirm(steps[0].target, index, session)
         return
     agreed = session.options.yes or session.options.dry_run
-    rolled = [step.target.ref for step in steps if step.do == "roll"]
+    rolled = [step.target.ref for step in steps if step.do in ("roll", "evict-running")]
     if rolled:
         session.confirm(f"running pods of {', '.join(rolled)} are replaced", yes=agreed)
     elif session.options.scan:

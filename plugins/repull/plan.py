@@ -25,7 +25,7 @@ from repull.outdated import superseded
 from repull.steps import Step, merged
 from repull.waiting import Waiting, waiting_pods
 
-ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")  # what kubectl rollout restart knows
+ROLLED_OUT = ("Deployment", "DaemonSet")
 
 May = Callable[[Action], bool]
 
@@ -97,8 +97,8 @@ class Planner:
             return [self.of_superseded(one, replacing)]
         if one.runs:
             return [self.of_running(one)]
-        if not one.owners:
-            return [self.of_bare(one)]
+        if not any(ref.get("controller") for ref in one.pod["metadata"].get("ownerReferences", [])):
+            return [self.of_bare(one)]  # an owner that is no controller makes nothing again
         if one.owners[0].kind == "Job":
             return [self.of_job(one)]
         return [self.of_controlled(one)]
@@ -121,6 +121,14 @@ class Planner:
 
     def rolled(self, one: Waiting) -> Step:
         asker = one.asker
+        if asker.kind == "StatefulSet":  # which does not roll past a pod that is not ready
+            eviction = Action("create", KINDS["Pod"], asker.namespace, sub="eviction")
+            if not self.may(eviction):
+                return self.leave(one, f"you are not allowed to {eviction}", stuck=bool(one.outdated))
+            reason = "a container of it runs, and --roll-running was given"
+            return Step("evict-running", one.target, reason, asker, (one.uid,))
+        if self.index.by_target.get(asker, {}).get("spec", {}).get("paused"):
+            return self.leave(one, f"a container of it runs, and {asker.ref} is paused", stuck=bool(one.outdated))
         if asker.kind not in ROLLED_OUT:
             return self.leave(one, f"a container of it runs, and nothing rolls {asker.ref}", stuck=bool(one.outdated))
         if not self.may(Action("patch", KINDS[asker.kind], asker.namespace, asker.name)):
@@ -155,7 +163,13 @@ class Planner:
 
     def of_controlled(self, one: Waiting) -> Step:
         controller = one.owners[0]
-        if controller.kind in KINDS and controller not in self.index.by_target:
+        if controller.kind not in KINDS:
+            delete = " ".join(["kubectl delete pod", one.target.name, "-n", one.target.namespace, *self.report.context])
+            reason = f"whether {controller.ref} makes it again is not known here; if it does: {delete}"
+            return self.leave(
+                one, f"{one.outdated}; {reason}" if one.outdated else self.retry(one), stuck=bool(one.outdated)
+            )
+        if controller not in self.index.by_target:
             reason = f"{controller.ref}, which made it, was not found or may not be read: nobody may make it again"
             return self.leave(one, reason, stuck=bool(one.outdated))
         if not one.outdated and (self.wishes.keep_waiting_pods or one.tried_at_each_sync):

@@ -10,7 +10,8 @@ from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.pull import Object, Target
-from pullcore.target import parse_names
+from pullcore.selector import from_spec
+from pullcore.target import Named, find, parse_names
 from pullcore.weblogic import pod_selector
 from pullcore.workload import Index, runs, target_of
 
@@ -36,9 +37,10 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
                 session.say(f"{step.target.ref} is being made again by another run")
                 return step
             raise CommandError(f"{step.target.ref} is being deleted by somebody else")
-        if runs(value):
+        if any(map(runs, _pods_of(value, session))):
             session.say(f"left {step.target.ref}: a container of it runs by now")
-            return replace(step, do="leave", reason="a container of it runs by now")
+            # A Job stays as outdated as it was; a pod that runs has its image.
+            return replace(step, do="leave", reason="a container of it runs by now", stuck=value["kind"] == "Job")
         if session.options.dry_run:
             session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
             return step
@@ -50,12 +52,20 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
         except (Conflict, NotFound):
             forget(saved, session)
             continue
-        except CommandError:
-            forget(saved, session)
+        except BaseException as error:
+            not_deleted(error, saved, session)
             raise
         make_again(saved, session)
         return step
     raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
+
+
+def _pods_of(value: Object, session: Session) -> list[Object]:
+    """What a deletion would end: a pod itself, the pods of a Job."""
+    if value["kind"] == "Pod":
+        return [value]
+    labels = from_spec(value["spec"].get("selector", {}))
+    return list(session.store.select(KINDS["Pod"], value["metadata"]["namespace"], labels=labels))
 
 
 def forget(saved: Saved, session: Session) -> None:
@@ -63,6 +73,17 @@ def forget(saved: Saved, session: Session) -> None:
     there = session.whole(saved.target)
     if there is not None and "deletionTimestamp" not in there["metadata"]:
         saved.remove()
+
+
+def not_deleted(error: BaseException, saved: Saved, session: Session) -> None:
+    """After a deletion that failed: the file goes only where the server refused it. Where no answer came, or a time-out, it
+    may still be carried out."""
+    if isinstance(error, ApiError) and 400 <= error.status < 500:
+        forget(saved, session)
+    else:
+        session.say(
+            f"Whether {saved.target.ref} was deleted is not known. Once it is gone: {restore_command(saved, session)}"
+        )
 
 
 def _of_account(value: Object, session: Session) -> tuple[str, ...]:
@@ -92,17 +113,30 @@ def make_again(saved: Saved, session: Session) -> None:
             time.sleep(POLL)
         if target.kind == "Domain":
             _wait_for_pods(saved, session, deadline)
-        session.changes.create(KINDS[target.kind], saved.documents[0])
-        for other in saved.documents[1:]:  # what went with it
-            if session.whole(target_of(other)) is None:
-                session.changes.create(KINDS[other["kind"]], other)
-    except Conflict:  # somebody was quicker
-        session.say(f"{target.ref} was made again by somebody else")
+        for one in saved.documents:
+            if one is saved.documents[0] or session.whole(target_of(one)) is None:  # what went with it
+                _create(one, session)
     except BaseException:
         restore = restore_command(saved, session)
         session.say(f"{target.ref} was deleted and is not back yet. Run this again, or once it is gone: {restore}")
         raise
     saved.remove()
+
+
+def _create(value: Object, session: Session) -> None:
+    """Creates what is not there. A 409 may also be a quota that others wrote to (admission/plugin/resourcequota)."""
+    target = target_of(value)
+    for number in range(TRIES):
+        try:
+            session.changes.create(KINDS[target.kind], value)
+            return
+        except Conflict:
+            if session.whole(target) is not None:
+                session.say(f"{target.ref} was made again by somebody else")
+                return
+            if number == TRIES - 1:
+                raise
+            time.sleep(POLL)
 
 
 def _wait_for_pods(saved: Saved, session: Session, deadline: float) -> None:
@@ -122,6 +156,16 @@ def restore_command(saved: Saved, session: Session) -> str:
     return " ".join([saved.restore, *session.context])
 
 
+def _means(named: Named, target: Target, session: Session) -> bool:
+    """Whether this name is that object's: a bare name is, unless something of another kind has it."""
+    if named.name != target.name or named.kind not in (None, KINDS[target.kind]):
+        return False
+    try:
+        return named.kind is not None or find(named, target.namespace, session.store)[0]["kind"] == target.kind
+    except CommandError:  # nothing has it
+        return True
+
+
 def finish_earlier(session: Session) -> list[Target]:
     """Makes again what an earlier run deleted and did not get to make again, if it is named; what it was. A scan only tells
     how to bring it back."""
@@ -130,8 +174,8 @@ def finish_earlier(session: Session) -> list[Target]:
     again = []
     for saved in left_over(options.save_dir, session.cluster.server):
         target = saved.target
-        meant = any(one.name == target.name and one.kind in (None, KINDS[target.kind]) for one in named)
-        if (named and not meant) or not (options.all_namespaces or target.namespace == session.namespace):
+        here = options.all_namespaces or target.namespace == session.namespace
+        if not here or (named and not any(_means(one, target, session) for one in named)):
             continue
         there = session.whole(target)
         if there is not None and there["metadata"]["uid"] != saved.uid:

@@ -9,6 +9,7 @@ from pullcore.diagnosis import Diagnosis
 from pullcore.errors import one_line
 from pullcore.evidence import Evidence
 from pullcore.explanation import cause_lines
+from pullcore.kinds import KINDS
 from pullcore.printed import printed
 from pullcore.pull import Object, Target
 from pullcore.terminal import clean
@@ -54,7 +55,8 @@ def say_blocked(run: Run, session: Session) -> None:
         for one in some:
             session.say(f"{session.style.mark('bad')} {clean(one.pull.image, 200)}")
             _say_lines(cause_lines([one], session.style), session)
-        session.say(f"Each step: kubectl pullcheck {clean(target.ref)} {_scope(target, session)}")
+        known = target.ref if target.kind in KINDS else f"pod/{some[0].pull.containers[0].pod}"
+        session.say(f"Each step: kubectl pullcheck {clean(known)} {_scope(target, session)}")
 
 
 def say_plan(run: Run, session: Session) -> None:

@@ -39,6 +39,7 @@ WORDS = {
     "superseded": "leave {ref}",
     "delete": "delete {ref}",
     "evict": "evict {ref}",
+    "evict-running": "evict {ref}",
     "introspect": "change introspectVersion of {ref}",
     "delete-job": "delete {ref}",
     "restart-server": "change restartVersion of server {server} of {ref}",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
+from pullcore.errors import CommandError
+from pullcore.kinds import KINDS
 from pullcore.pull import Object, Target
 from pullcore.terminal import clean
 
@@ -14,12 +16,13 @@ from repull.domain_goal import Seen
 from repull.failures import Failures
 from repull.feeds import Feeds
 from repull.goal import Goal, Outcome
-from repull.goals import judge
+from repull.goals import REPLICATED, judge
 from repull.session import Session
 from repull.stage import ON_ITS_WAY, PULLING, STARTING, WELL, pulled
 from repull.steps import Step
 
 TICK = 1.0  # seconds between two looks where nothing happens
+LOOK_AGAIN = 10.0  # seconds between two looks at an object that lacks pods
 SETTLED = 2.0  # seconds that an object has to be well
 REPEAT = 30.0  # after so many seconds a plain line is told again
 
@@ -43,6 +46,7 @@ class Wait:
         self.delayed = list(delayed)
         self.done: list[Step] = []  # of these
         self.done_since: dict[Target, float] = {}
+        self.looked_at: dict[Target, float] = {}
         self.seen: dict[Target, Seen] = {}
         self.told: dict[str, Told] = {}
         self.owners: dict[str, Optional[Target]] = {}  # by the UIDs of pods: an owner does not change
@@ -64,6 +68,7 @@ class Wait:
                 for pod in pods.values():
                     self.failures.note(pod)
             outcomes = {target: self._judged(goal, members.get(target, {})) for target, goal in open_goals.items()}
+            self._look_again(open_goals, outcomes)
             for target, outcome in outcomes.items():
                 self._tell(outcome)
                 if outcome.failed or self._is_settled(target, outcome):
@@ -90,13 +95,34 @@ class Wait:
     def _members(self, goals: Mapping[Target, Goal]) -> dict[Target, dict[str, Object]]:
         """The pods of each object."""
         found: dict[Target, dict[str, Object]] = {}
+        by_namespace: dict[str, list[Goal]] = {}
+        for goal in goals.values():
+            by_namespace.setdefault(goal.target.namespace, []).append(goal)
         for uid, pod in self.feeds.world.pods.items():
             if uid not in self.owners:
-                self.owners[uid] = next((goal.target for goal in goals.values() if goal.owns(pod)), None)
+                near = by_namespace.get(pod["metadata"].get("namespace", ""), ())
+                self.owners[uid] = next((goal.target for goal in near if goal.owns(pod)), None)
             owner = self.owners[uid]
             if owner is not None:
                 found.setdefault(owner, {})[uid] = pod
         return found
+
+    def _look_again(self, goals: dict[Target, Goal], outcomes: dict[Target, Outcome]) -> None:
+        """Where pods are missing: the object may have been scaled down, or deleted, meanwhile."""
+        now = time.monotonic()
+        for target, outcome in list(outcomes.items()):
+            if not outcome.short or now - self.looked_at.setdefault(target, now) < LOOK_AGAIN:
+                continue
+            self.looked_at[target] = now
+            try:
+                value = self.session.whole(target) if target.kind in KINDS else goals[target].value
+            except CommandError:  # it may not be read, or not now
+                continue
+            if value is None:
+                outcomes[target] = replace(outcome, failed=f"{target.ref} is not there any more")
+            elif target.kind in REPLICATED:
+                wanted = value.get("spec", {}).get("replicas", 1)
+                goals[target] = replace(goals[target], count=min(goals[target].count, wanted))
 
     def _judged(self, goal: Goal, own: Mapping[str, Object]) -> Outcome:
         seen = self.seen.setdefault(goal.target, Seen())

@@ -170,8 +170,12 @@ ROWS = [
     Row("running container", [*of_deployment()[:2], BROKEN_SIDE], [f"leave pod/web-5d9-0: a container of it runs; {SOON}"]),
     Row("running container, stale list", running_in("DaemonSet", ["good"], ["old"]),
         [f"leave pod/web-1: a container of it runs, and {LISTS_GOOD}: --roll-running rolls daemonset/web"], stuck=[0]),
-    Row("roll", running_in("StatefulSet"),
-        ["roll statefulset/web: a container of web-1 runs, and --roll-running was given: all its pods are replaced"], ROLL),
+    Row("roll", running_in("DaemonSet"),
+        ["roll daemonset/web: a container of web-1 runs, and --roll-running was given: all its pods are replaced"], ROLL),
+    Row("a StatefulSet does not roll past a broken pod", running_in("StatefulSet"),
+        ["evict pod/web-1: a container of it runs, and --roll-running was given"], ROLL),
+    Row("no permission to evict it", running_in("StatefulSet"), [f"leave pod/web-1: {NO_EVICT}"], ROLL,
+        ["create pods/eviction"]),
     Row("roll a Deployment", [*of_deployment()[:2], BROKEN_SIDE],
         ["roll deployment/web: a container of web-5d9-0 runs, and --roll-running was given: all its pods are replaced"],
         ROLL),
@@ -179,10 +183,10 @@ ROWS = [
         ["leave pod/web-1: a container of it runs, and nothing rolls replicaset/web"], ROLL),
     Row("nothing rolls a ReplicaSet, stale list", running_in("ReplicaSet", ["good"], ["old"]),
         ["leave pod/web-1: a container of it runs, and nothing rolls replicaset/web"], ROLL, stuck=[0]),
-    Row("no permission to roll", running_in("StatefulSet"), ["leave pod/web-1: you may not patch statefulset/web"], ROLL,
-        ["patch statefulsets"]),
-    Row("no permission to roll, stale list", running_in("StatefulSet", ["good"], ["old"]),
-        ["leave pod/web-1: you may not patch statefulset/web"], ROLL, ["patch statefulsets"], [0]),
+    Row("no permission to roll", running_in("DaemonSet"), ["leave pod/web-1: you may not patch daemonset/web"], ROLL,
+        ["patch daemonsets"]),
+    Row("no permission to roll, stale list", running_in("DaemonSet", ["good"], ["old"]),
+        ["leave pod/web-1: you may not patch daemonset/web"], ROLL, ["patch daemonsets"], [0]),
     # Pods that nobody makes again.
     Row("static pod", [STATIC], ["leave pod/test: its node makes it from a file: nobody can restart it from here"]),
     Row("static pod, recreate", [STATIC],
@@ -233,7 +237,10 @@ ROWS = [
         ["leave pod/web-1: statefulset/web, which made it, was not found or may not be read: nobody may make it again"],
         stuck=[0]),
     Row("an owner of a kind that is not known", [owned_by(pod("sso-0", state=BACK_OFF), custom())],
-        ["delete pod/sso-0: only to skip its back-off"]),
+        [f"leave pod/sso-0: {SOON}"]),
+    Row("an owner that is no controller", [changed(owned_by(pod("sso-0", state=BACK_OFF), custom()),
+        metadata__ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "one", "uid": "u"}])],
+        [f"leave pod/sso-0: nobody would make it again; {SOON}"]),
     Row("the same, keep", [owned_by(pod("sso-0", state=BACK_OFF), custom())], [f"leave pod/sso-0: {SOON}"], KEEP),
     # No back-off
     Row("ErrImageNeverPull", of_deployment(NEVER), [f"leave pod/web-5d9-0: {AT_ONCE}"]),
@@ -513,7 +520,7 @@ def test_which_steps_act(do: str) -> None:
 
 def test_the_words_of_steps_tell_them_apart() -> None:
     lines = [step(do, domain(), server="s1").line for do in WORDS]
-    alike = {("superseded", "leave"), ("delete-job", "delete"), ("recreate-domain", "recreate")}
+    alike = {("superseded", "leave"), ("delete-job", "delete"), ("recreate-domain", "recreate"), ("evict-running", "evict")}
     assert len(set(lines)) == len(lines) - len(alike)
 
 
