@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -73,11 +74,19 @@ class Repull:
         printed."""
         ours, its = pty.openpty()
         argv = ["kubectl", "repull", *arguments, *self.words, "-n", self.kubectl.namespace]
-        process = subprocess.Popen(argv, env=self.kubectl.env, stdin=its, stdout=its, stderr=its)
+        process = subprocess.Popen(
+            argv,
+            env=self.kubectl.env,
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in the background
+        )
         os.close(its)
         text = b""
         try:
             while seen.encode() not in text:
+                assert select.select([ours], [], [], 180)[0], f"waited for {seen!r}: {text.decode()}"
                 text += os.read(ours, 65536)
             time.sleep(delay)
             process.send_signal(number)
