@@ -128,9 +128,10 @@ def test_secret_that_nobody_lists(kubectl: Kubectl, cluster: Cluster, private: s
     kubectl.apply(make_secret("lonely", cluster.registries["htpasswd"]), deployment("web", private))
     first = refused(kubectl, "web")[0]
     assert first["cause"] == "no-credentials"
-    assert len(first["fix"]) == 1
+    assert len(first["fix"]) == 2
     assert "lonely" in first["fix"][0]
-    shell(kubectl.env | {"COMMAND": first["fix"][0]})
+    assert first["fix"][1] == f"kubectl repull deployment/web -n {kubectl.namespace}"
+    shell(kubectl.env | {"COMMAND": "\n".join(first["fix"])})
     wait_for(lambda: check(kubectl, "web")["verdict"] == "pullable", "the rollout", timeout=90, every=1)
 
 
