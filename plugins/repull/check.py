@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from pullcore.answers import PRESENT
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report, diagnose
@@ -12,10 +13,13 @@ from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
 from pullcore.kinds import KINDS
 from pullcore.pull import Target
+from pullcore.times import parse_time
 
 from repull.afresh import afresh
 from repull.session import USER_AGENT, Session
 from repull.steps import Step
+
+JUST_NOW = timedelta(minutes=2)  # clocks differ, and a kubelet's cache of secrets lives for about a minute
 
 
 def observe(session: Session) -> Evidence:
@@ -46,13 +50,22 @@ def next_tries(session: Session, evidence: Evidence, steps: Sequence[Step]) -> R
     return diagnose(after, session.context)
 
 
-def proven(report: Report) -> set[str]:
-    """The images that a registry gives to the credentials that will be offered."""
-    return {
-        one.pull.image
-        for one in report.pulls
-        if one.verdict == PULLABLE and one.view and one.view.manifest == PRESENT and one.lookup and one.lookup.attempts
-    }
+def believed(report: Report) -> set[str]:
+    """The images that a registry gives to the credentials that will be offered, or whose credentials were written just now:
+    a kubelet that is refused may not have seen them yet, or have begun its try before."""
+    return {one.pull.image for one in report.pulls if _is_proven(one) or _is_new(one, report.evidence)}
+
+
+def _is_proven(one: Diagnosis) -> bool:
+    given = one.view is not None and one.view.manifest == PRESENT
+    return one.verdict == PULLABLE and given and bool(one.lookup and one.lookup.attempts)
+
+
+def _is_new(one: Diagnosis, evidence: Evidence) -> bool:
+    names = {attempt.secret for attempt in one.lookup.attempts} if one.lookup else set()
+    facts = (evidence.secrets.get((one.pull.namespace, name)) for name in names)
+    times = (parse_time(known.changed_at) for known in facts if known)
+    return any(time and abs(evidence.observed_at - time) < JUST_NOW for time in times)
 
 
 def explained_again(session: Session, target: Target) -> list[Diagnosis]:

@@ -21,9 +21,9 @@ class Failures:
     """Counts failed pulls by their containers. A failure shows as ErrImagePull, then as ImagePullBackOff until the next try
     (pkg/kubelet/images, image_manager.go); so each change to ErrImagePull is a new one."""
 
-    def __init__(self, proven: Collection[str] = ()) -> None:
-        """proven: images that a registry has just given to the credentials that will be offered."""
-        self.proven = frozenset(proven)
+    def __init__(self, believed: Collection[str] = ()) -> None:
+        """believed: images whose credentials are right as far as one knows, or new."""
+        self.believed = frozenset(believed)
         self._last: dict[Container, str] = {}
         self._count: dict[Container, int] = {}
         self._runs: dict[Container, Run] = {}
@@ -54,9 +54,9 @@ class Failures:
 
     def are_too_many(self, uid: str, stage: Stage) -> bool:
         """Whether the pull fails again, and not only for a reason that passes. A node may see a changed secret a moment
-        later than the registry that it was tried at, so that such a pull gets a second try."""
+        later, or have begun its try before, so that such a pull gets a second one."""
         allowed = PASSING.get(stage.cause, 0)
-        if stage.cause in AUTHENTICATION and stage.image in self.proven:
+        if stage.cause in AUTHENTICATION and stage.image in self.believed:
             allowed = 1
         return self._count.get((uid, stage.container), 0) > allowed
 

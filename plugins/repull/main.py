@@ -106,7 +106,7 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
         return
     objects = [as_target(one, index.by_target.get(one)) for one in watched]
     feeds = Feeds(session.cluster, session.store, objects, session.say)
-    failures = Failures(check.proven(after))
+    failures = Failures(check.believed(after))
     for pod in run.evidence.pods:
         failures.begin(pod)
     feeds.start(LISTED_WITHIN)
