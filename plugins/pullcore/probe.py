@@ -25,7 +25,7 @@ PAUSES = (0.2, 0.2, 0.3, 0.5, 1.0, 2.0)  # between two looks at a canary; the la
 DIGEST_TIME = 3.0  # seconds that an image which is there may take to be made a container, which tells its digest
 SECOND_TRY = 25.0  # seconds: the kubelet's first back-off is 10
 CLEARING = 10.0  # seconds
-SPARE = 60.0  # seconds after its end that a canary of another run is not touched
+SPARE = 30.0  # seconds after its end that a canary of another run is not touched
 # Refusals that the next try may not meet: the kubelet's own limit, a pull that was given up.
 PASSING = frozenset(("throttled", "canceled"))
 
