@@ -53,8 +53,8 @@ class Canary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a canary. result: pulled, present, refused or unknown; text: in words; word: the kubelet's, of a refusal, and
-    cause: its class; same_list: it had just the pull secrets that the Pull has; took: seconds; size: bytes."""
+    """What came of a canary. result: pulled, present, refused or unknown; text: in words; word: the kubelet's, of a refusal,
+    and cause: its class; same_list: it had just the pull secrets that the Pull has; took: seconds; size: bytes."""
 
     node: str
     policy: str
