@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional, TextIO
 
 from pullcore import command
 from pullcore.diagnosis import Diagnosis, Report, diagnose
@@ -25,6 +26,9 @@ from repull.report import Run
 from repull.session import Session
 from repull.steps import Step, acting
 from repull.wait import Wait
+
+if TYPE_CHECKING:  # a network library, which is imported where it is needed
+    from repull.push import Pushed
 
 LISTED_WITHIN = 10.0  # seconds; then it goes on with what is known
 
@@ -47,13 +51,16 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     if again and wanted.dry_run:
         return 0  # what is not there can't be looked at
     evidence = check.observe(session)
+    pushed = _pushed(session, evidence)
+    if pushed and pushed.result == "pushed":
+        evidence = check.observe(session)  # it may have taken long
     index = Index(evidence)
     steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
     after = check.next_tries(session, evidence, steps)
-    blocked = {} if wanted.force else _blocked(evidence, after, steps)
+    blocked = {} if wanted.force else _blocked(evidence, _as_planned(after, pushed), steps)
     ours = [step for step in steps if step.asker not in blocked]
-    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run)
+    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed)
     report.say_blocked(run, session)
     report.say_plan(run, session)
     if acting(ours):
@@ -61,6 +68,22 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     _carry_out(run, session, index, after)
     report.conclude(run, session)
     return 0 if run.well else 1
+
+
+def _pushed(session: Session, evidence: Evidence) -> Optional[Pushed]:
+    options = session.options.push
+    if options is None:
+        return None
+    from repull.push import push
+
+    return push(session, evidence, options)
+
+
+def _as_planned(after: Report, pushed: Optional[Pushed]) -> Report:
+    """In a dry run nothing was pushed, so that what asks for it is not judged."""
+    if pushed is None or pushed.result != "planned":
+        return after
+    return replace(after, pulls=tuple(one for one in after.pulls if str(one.reference) != pushed.image))
 
 
 def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from pullcore import command
 from pullcore.changes import Manner
 from pullcore.errors import UsageError, one_line
+from pullcore.password import PasswordOptions
 from pullcore.registryoptions import RegistryOptions
 
 from repull.usage import HELP
@@ -18,7 +19,20 @@ PLUGIN = "repull"
 BARE = {"--dry-run": "client"}  # what an option means without its value
 OUTPUTS = ("json", "yaml", "name")
 DRY_RUNS = ("none", "client", "server")
+NO_PASSWORD = PasswordOptions()
 COLOURS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """What is pushed before anything is brought back, as which image, and who signs in for it."""
+
+    source: str
+    to: Optional[str] = None
+    overwrite: bool = False
+    username: str = ""
+    password: PasswordOptions = NO_PASSWORD
+    docker_config: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Options:
     recreate_pods: bool = False
     roll_running: bool = False
     recreate_domain: Optional[str] = None
+    push: Optional[PushOptions] = None
     save_dir: Path = Path("~/.kube/kubectl-repull")
     wait: bool = True
     timeout: float = 600.0
@@ -90,6 +105,7 @@ def _typed(given: Mapping[str, Any]) -> Options:
         recreate_pods=given["--recreate-pods"],
         roll_running=given["--roll-running"],
         recreate_domain=domain,
+        push=_push(given),
         save_dir=_folder(given["--save-dir"]),
         wait=not given["--no-wait"],
         timeout=_timeout(given["--timeout"]),
@@ -97,6 +113,36 @@ def _typed(given: Mapping[str, Any]) -> Options:
         yes=given["--yes"],
         color=given["--color"],
         version=given["--version"],
+    )
+
+
+def _push(given: Mapping[str, Any]) -> Optional[PushOptions]:
+    """Raises UsageError for what makes no sense together."""
+    of_login = ("--docker-username", "--docker-password-stdin", "--docker-password-file", "--docker-config")
+    if given["--push"] is None:
+        for option in ("--to", "--overwrite", *of_login):
+            if given[option] not in (None, False):
+                raise UsageError(f"{option} says how something is pushed: it needs --push")
+        return None
+    if not given["--push"]:
+        raise UsageError("--push needs the name of an archive or of an image")
+    if not given["NAME"]:
+        raise UsageError("--push needs the name of what waits for the image, such as pod/web-0 or domain1")
+    if given["--docker-password-stdin"] and given["--docker-password-file"] is not None:
+        raise UsageError("--docker-password-stdin and --docker-password-file are two passwords: one is enough")
+    if given["--docker-config"] is not None and any(given[option] not in (None, False) for option in of_login[:3]):
+        raise UsageError("--docker-config and a user or password are two logins: one is enough")
+    has_password = given["--docker-password-stdin"] or given["--docker-password-file"] is not None
+    if has_password and not given["--docker-username"]:
+        raise UsageError("a password needs its user: --docker-username")
+    password = PasswordOptions(stdin=given["--docker-password-stdin"], file=given["--docker-password-file"])
+    return PushOptions(
+        given["--push"],
+        given["--to"],
+        given["--overwrite"],
+        given["--docker-username"] or "",
+        password,
+        given["--docker-config"],
     )
 
 

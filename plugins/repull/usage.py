@@ -22,6 +22,8 @@ Examples:
   kubectl repull -A
   # Only wait for the kubelet's own next try
   kubectl repull deployment/web --keep-waiting-pods
+  # The image is missing: push it there first, from an archive or from docker, podman or nerdctl
+  kubectl repull domain1 --push domain1.tar
   # Pods that nobody controls, too: saved to a file, deleted, and made again
   kubectl repull pod/test --recreate-pods
 
@@ -32,6 +34,14 @@ Options:
       --keep-waiting-pods        Recreate no pod only to skip its back-off: the kubelet tries again within 5 minutes
       --recreate-pods            Recreate pods that nobody controls, and Jobs with outdated pods: saved to a file first
       --roll-running             Roll what waits for an image in a pod in which another container runs
+      --push=SOURCE              First push this as the image that is waited for: an archive of docker save or in OCI
+                                 layout (tar or folder), or an image of docker, podman or nerdctl
+      --to=REF                   With --push: as this image
+      --overwrite                With --push: replace what the tag stands for now
+      --docker-username=USER     With --push: sign in as this user, not with the pull secrets
+      --docker-password-stdin    Read the password from standard input
+      --docker-password-file=FILE  Read the password from a file
+      --docker-config=FILE       With --push: sign in with the login in this Docker config
       --recreate-domain=NAME     Last resort: delete this Domain, which stops it, and recreate it; asks for its name
       --save-dir=DIR             Where objects are saved before they are deleted [default: ~/.kube/kubectl-repull]
       --no-wait                  Do not wait until it runs
