@@ -80,7 +80,7 @@ def _probe(one: Outcome) -> dict[str, Any]:
         "digest": one.digest or None,
         "seconds": one.took,
         "bytes": one.size,
-        "sameSecrets": one.same_list,
+        "asAsked": one.as_asked,
     }
 
 

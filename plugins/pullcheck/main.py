@@ -41,10 +41,12 @@ def check(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) ->
     cluster = connect(options, objects, talk.say)
     seen = observe(options, objects, cluster, talk.say)
     result = diagnose(seen, _context(options))
+    if options.save:  # before anybody is asked: what was seen is not lost with a no
+        save(result.evidence, options.save)
     if options.probe:
         result = _probed(result, options, cluster, talk)
-    if options.save:
-        save(result.evidence, options.save)
+        if options.save:
+            save(result.evidence, options.save)
     if is_replay(options, objects):
         result = narrowed(result, options.names)
     if not result.pulls and options.files:

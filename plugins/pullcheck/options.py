@@ -16,6 +16,15 @@ OUTPUTS = ("wide", "json", "yaml", "name")
 BARE = {"--dry-run": "client"}  # what an option means without its value
 POLICIES = ("Always", "IfNotPresent", "Never")
 DRY_RUNS = ("none", "client", "server")
+# The options of --probe, as they are where they are not given.
+ABSENT: dict[str, object] = {
+    "--nodes": None,
+    "--probe-policy": None,
+    "--parallelism": "5",
+    "--probe-timeout": "10m",
+    "--dry-run": None,
+}
+ABSENT |= {"--yes": False}
 MOST_AT_ONCE = 100
 COLOURS = ("auto", "always", "never")
 
@@ -98,7 +107,7 @@ def _typed(given: Mapping[str, Any]) -> Options:
 
 def _probe(given: Mapping[str, Any]) -> Optional[ProbeOptions]:
     if not given["--probe"]:
-        for name, default in (("--nodes", None), ("--probe-policy", None), ("--dry-run", None), ("--yes", False)):
+        for name, default in ABSENT.items():
             if given[name] != default:
                 raise UsageError(f"{name} goes with --probe only")
         return None

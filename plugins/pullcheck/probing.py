@@ -9,7 +9,7 @@ from typing import Optional
 
 from pullcore.answers import PRESENT
 from pullcore.canary import REFUSED, Canary, Outcome
-from pullcore.case import node_views
+from pullcore.case import listed_as
 from pullcore.cluster import Cluster
 from pullcore.conversation import Conversation
 from pullcore.diagnosis import Diagnosis, Report
@@ -17,9 +17,10 @@ from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS
 from pullcore.permissions import Action, demand
-from pullcore.platforms import may_be_tried_on
+from pullcore.platforms import may_be_tried_on, misfits
 from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
+from pullcore.signals import as_interrupts
 from pullcore.sizes import in_bytes
 from pullcore.workload import Index
 
@@ -34,11 +35,13 @@ ALWAYS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be tried. sizes: by image, how many bytes nodes say that it has; pulls: tries that may have to pull."""
+    """What would be tried. sizes: by image, how many bytes nodes say that it has; pulls: tries that may have to pull; left:
+    nodes on which nothing is tried, for no pod in question may run there."""
 
     tries: tuple[Try, ...]
     sizes: dict[str, int]
     pulls: tuple[Try, ...]
+    left: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> Optional[int]:
@@ -52,21 +55,26 @@ def plan(report: Report, options: ProbeOptions) -> Plan:
     image volume, which may be no image of a program. Raises CommandError for a node that is not there, and where the nodes
     are not known."""
     evidence, index = report.evidence, Index(report.evidence)
-    nodes = _named(evidence, options)
+    nodes, held = _named(evidence, options), _held(evidence)
     tries: list[Try] = []
     pulls: list[Try] = []
+    sizes: dict[str, int] = {}
     for one in report.pulls:
         if one.reference is None or _is_of_volume(one.pull):
             continue
         pull = one.pull
-        there = {view.name for view in node_views(pull.image, (), evidence) if view.present}
+        there = held.get(listed_as(pull.image) or "", {})
+        if size := max(there.values(), default=0):
+            sizes[pull.image] = size
         policy = options.policy or pull.policy
         doubted = one.view is not None and one.view.manifest == PRESENT
-        for node in nodes if options.nodes else may_be_tried_on(pull, evidence, index):
+        for node in nodes if options.nodes else _fitting(one, may_be_tried_on(pull, evidence, index)):
             tries.append(Try(pull, node, policy, doubted))
             if policy == "Always" or (policy == "IfNotPresent" and node["metadata"]["name"] not in there):
                 pulls.append(tries[-1])
-    return Plan(tuple(tries), _sizes(report.pulls, evidence), tuple(pulls))
+    tried = {one.node["metadata"]["name"] for one in tries}
+    left = [node["metadata"]["name"] for node in evidence.nodes or () if node["metadata"]["name"] not in tried]
+    return Plan(tuple(tries), sizes, tuple(pulls), () if options.nodes else tuple(left))
 
 
 def probe(report: Report, options: ProbeOptions, cluster: Cluster, talk: Conversation, *, scan: bool) -> Evidence:
@@ -90,7 +98,10 @@ def probe(report: Report, options: ProbeOptions, cluster: Cluster, talk: Convers
         talk.confirm(reason, yes=options.yes)
     if left := prober.clear_earlier(namespaces):
         talk.say(f"Removed {left} canar{'y' if left == 1 else 'ies'} that an earlier run left")
-    canaries = prober.probe(wanted.tries)
+    with as_interrupts():
+        canaries = prober.probe(wanted.tries)
+    for name in prober.left:
+        talk.say(f"Warning: a pod could not be removed: kubectl delete pod {name}")
     return replace(evidence, canaries=tuple(canaries), observed_at=datetime.now(timezone.utc))
 
 
@@ -98,10 +109,10 @@ def entails(wanted: Plan) -> list[str]:
     """What a probe does, in words."""
     nodes = list(dict.fromkeys(one.node["metadata"]["name"] for one in wanted.tries))
     count = len(wanted.tries)
-    shown = ", ".join(one_line(name, 80) for name in nodes[:5]) + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")
     some = f"{count} short-lived pod{'' if count == 1 else 's'}"
     lines = [
-        f"Probing with {some} that run{'s' if count == 1 else ''} nothing, on node{'' if len(nodes) == 1 else 's'} {shown}"
+        f"Probing with {some} that run{'s' if count == 1 else ''} nothing, "
+        f"on node{'' if len(nodes) == 1 else 's'} {_some(nodes)}"
     ]
     by_image: dict[str, int] = {}
     for one in wanted.pulls:
@@ -110,6 +121,8 @@ def entails(wanted: Plan) -> list[str]:
         size = f"{in_bytes(wanted.sizes[image])}" if image in wanted.sizes else "of unknown size"
         lines.append(f"  {one_line(image, 200)} ({size}) may be pulled by {times} node{'' if times == 1 else 's'}")
     policies = {one.policy for one in wanted.tries if one.policy != one.pull.policy}
+    if wanted.left:
+        lines.append(f"  not tried, for no such pod may run there: {_some(wanted.left)} (--nodes tries it all the same)")
     return [*lines, *([f"  {ALWAYS}"] if "Always" in policies else [])]
 
 
@@ -120,6 +133,18 @@ def _to_ask(wanted: Plan, *, scan: bool) -> str:
     if wanted.bytes and wanted.bytes > MUCH:
         return f"the nodes may pull up to {in_bytes(wanted.bytes)} in all"
     return "all that waits is probed" if scan else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(one_line(name, 80) for name in names[:5]) + more
+
+
+def _fitting(one: Diagnosis, nodes: list[Object]) -> list[Object]:
+    """Those of the nodes that the image is built for, as far as that is known; all where it is built for none."""
+    platforms = one.view.content.platforms if one.view and one.view.content else ()
+    wrong = misfits(platforms, nodes) if platforms else []
+    return [node for node in nodes if node not in wrong] or nodes
 
 
 def _is_of_volume(pull: Pull) -> bool:
@@ -136,20 +161,18 @@ def _named(evidence: Evidence, options: ProbeOptions) -> list[Object]:
     return [known.get(name) or {"metadata": {"name": name}} for name in options.nodes]
 
 
-def _sizes(explained: Sequence[Diagnosis], evidence: Evidence) -> dict[str, int]:
-    """The sizes of images as the nodes that have them tell."""
-    found: dict[str, int] = {}
-    for pull in (one.pull for one in explained):
-        for node in evidence.nodes or ():
-            for image in node.get("status", {}).get("images", []):
-                only = {**node, "status": {**node["status"], "images": [image]}}
-                if image.get("sizeBytes") and _lists(pull, only, evidence):
-                    found[pull.image] = max(found.get(pull.image, 0), image["sizeBytes"])
+def _held(evidence: Evidence) -> dict[str, dict[str, int]]:
+    """Which nodes list an image, and how many bytes it has there, by the name under which they list it."""
+    found: dict[str, dict[str, int]] = {}
+    known: dict[str, Optional[str]] = {}
+    for node in evidence.nodes or ():
+        for image in node.get("status", {}).get("images", []):
+            for name in image.get("names", []):
+                if name not in known:
+                    known[name] = listed_as(name)
+                if key := known[name]:
+                    found.setdefault(key, {})[node["metadata"]["name"]] = image.get("sizeBytes", 0)
     return found
-
-
-def _lists(pull: Pull, node: Object, evidence: Evidence) -> bool:
-    return any(view.present for view in node_views(pull.image, (), replace(evidence, nodes=(node,))))
 
 
 def _show(prober: Prober, wanted: Plan, options: ProbeOptions, talk: Conversation) -> None:

@@ -177,6 +177,9 @@ def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
     elif not one.pull.live:
         yield Step("kubelet", "none", "no pod asks for it yet")
     else:
+        if one.probes and any(map(waits_for_image, one.pull.containers)):
+            yield Step("kubelet", "none", "was refused before; the node got it since, see below")
+            return
         states = sorted({use.reason or use.state for use in one.pull.containers})
         yield Step("kubelet", "none", f"has not tried yet ({', '.join(states)})")
 
@@ -193,16 +196,13 @@ def _probe(one: Diagnosis) -> Iterator[Step]:
     lines = [(probe.node, _probed(probe)) for probe in ordered]
     if len(lines) > MAX_LINES:
         lines[MAX_LINES - 1 :] = [(f"and {len(lines) - MAX_LINES + 1} more (-o json shows all)", "")]
-    gets = f"{good} of {len(one.probes)} node{'' if len(one.probes) == 1 else 's'} {'gets' if good == 1 else 'get'} it"
-    yield Step("probe", mark, f"{gets}, asked with policy {policies}", tuple(lines))
-    if good == len(one.probes) and any(map(waits_for_image, one.pull.containers)) and one.verdict != BLOCKED:
-        asker, namespace = one.pull.asker.ref, one.pull.namespace
-        yield Step("next", "none", f"what waits gets it at its next try; at once: kubectl repull {asker} -n {namespace}")
+    got = f"{good} of {len(one.probes)} node{'' if len(one.probes) == 1 else 's'} got it"
+    yield Step("probe", mark, f"{got}, asked with policy {policies}", tuple(lines))
 
 
 def _probed(probe: Outcome) -> str:
     digest = f", {probe.digest[:19]}" if probe.digest else ""
-    given = "" if probe.same_list else "; with the service account's pull secrets of today, which this Pull's pods lack"
+    given = "" if probe.as_asked else "; but admission gave it another image, service account or list of pull secrets"
     cause = f"{probe.cause}: " if probe.cause else ""
     return f"{cause}{probe.text}{digest}{given}"
 

@@ -16,13 +16,14 @@ from pullcore import kubelet
 from pullcore.command import parse_duration
 from pullcore.image_events import got, read_events
 from pullcore.kubelet import KubeletWord, was_pulled
-from pullcore.podspec import container_use, pod_asks, secret_names
+from pullcore.podspec import container_use, pod_asks
 from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.sizes import in_bytes, quantity
 
 CONTAINER = "canary"
 COMMAND = "/kubectl-pullkit/no-such-command"
-LABELS = {"app.kubernetes.io/managed-by": "kubectl-pullkit", "app.kubernetes.io/component": "canary"}
+MANAGED = "app.kubernetes.io/managed-by"
+LABELS = {MANAGED: "kubectl-pullkit", "app.kubernetes.io/component": "canary"}
 RUN_LABEL = "app.kubernetes.io/instance"  # the run that made it
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 # Sidecars would pull images of their own, and run: Istio, Linkerd, Kuma, Consul.
@@ -53,8 +54,9 @@ class Canary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a canary. result: pulled, present, refused or unknown; text: in words; word: the kubelet's, of a refusal,
-    and cause: its class; same_list: it had just the pull secrets that the Pull has; took: seconds; size: bytes."""
+    """What came of a canary. policy: the one that it had; result: pulled, present, refused or unknown; text: in words; word:
+    the kubelet's, of a refusal, and cause: its class; as_asked: it asked for just what the Pull asks for (image, pull
+    secrets, service account), which admission may have changed; took: seconds; size: bytes."""
 
     node: str
     policy: str
@@ -63,7 +65,7 @@ class Outcome:
     word: Optional[KubeletWord] = None
     cause: str = ""
     use: Optional[ContainerUse] = None
-    same_list: bool = True
+    as_asked: bool = True
     digest: str = ""
     took: Optional[float] = None
     size: Optional[int] = None
@@ -72,6 +74,10 @@ class Outcome:
     @property
     def good(self) -> bool:
         return self.result in (PULLED, PRESENT)
+
+    def proves(self, pull: Pull) -> bool:
+        """Whether it got just what the Pull's pods would get: a copy that is there is of no use to policy Always."""
+        return self.good and self.as_asked and (self.result == PULLED or pull.policy != "Always")
 
 
 def manifest(pull: Pull, node: Object, policy: str, *, run: str, number: int, seconds: int, small: Object) -> Object:
@@ -118,6 +124,12 @@ def manifest(pull: Pull, node: Object, policy: str, *, run: str, number: int, se
     }
 
 
+def is_ours(pod: Object) -> bool:
+    """Whether a pod, whole or pruned, is one that the suite made for a moment: nobody asks about these."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return labels.get(MANAGED) == LABELS[MANAGED]
+
+
 def without_user(value: Object) -> Object:
     """The same for clusters that give the user themselves (OpenShift's security context constraints)."""
     container = value["spec"]["containers"][0]
@@ -130,7 +142,8 @@ def resources(limit_ranges: Iterable[Object]) -> dict[str, str]:
     found = dict(SMALL)
     for one in limit_ranges:
         for limit in (one.get("spec") or {}).get("limits") or ():
-            least = limit.get("min") if limit.get("type") in ("Container", "Pod") else None
+            of_pods = isinstance(limit, Mapping) and limit.get("type") in ("Container", "Pod")
+            least = limit.get("min") if of_pods else None
             for name, text in (least if isinstance(least, Mapping) else {}).items():
                 try:
                     if name not in found or quantity(str(text)) > quantity(found[name]):
@@ -145,12 +158,13 @@ def outcome(canary: Canary, now: datetime) -> Outcome:
     pod = canary.pod
     if pod is None:
         return Outcome(canary.node, canary.policy, UNKNOWN, canary.why)
-    image, listed = canary.asked[0], canary.asked[3]
-    given = secret_names(pod.get("spec", {}))
-    known = Outcome(canary.node, canary.policy, UNKNOWN, canary.why, same_list=given == listed)
-    ask = next(
-        one for one in pod_asks(Target("Pod", canary.asked[2], ""), "spec", pod["spec"]) if one.container == CONTAINER
-    )
+    asks = pod_asks(Target("Pod", canary.asked[2], ""), "spec", pod.get("spec", {}))
+    ask = next((one for one in asks if one.container == CONTAINER and one.kind == "container"), None)
+    if ask is None:
+        return Outcome(canary.node, canary.policy, UNKNOWN, "admission changed its container", as_asked=False, taken=False)
+    image, _, _, listed, account = canary.asked
+    as_asked = (ask.image, ask.secrets, ask.service_account) == (image, listed, account)
+    known = Outcome(canary.node, ask.policy, UNKNOWN, canary.why, as_asked=as_asked)
     use = replace(container_use(pod, ask), node=canary.node)
     known = replace(known, use=use, digest=_digest(pod))
     for event in reversed(list(read_events(canary.events))):
@@ -158,7 +172,7 @@ def outcome(canary: Canary, now: datetime) -> Outcome:
             return _got(known, event.message)
     if was_pulled(use) and pod.get("status", {}).get("reason") != EXPIRED:
         return replace(known, result=PULLED, text="is there now")
-    word = kubelet.word(use, pod, image, canary.events, now)
+    word = kubelet.word(use, pod, ask.image, canary.events, now)
     if word:
         return replace(known, result=REFUSED, text=word.detail or word.message, word=word, cause=word.cause)
     status = pod.get("status", {})
@@ -174,13 +188,20 @@ def _got(known: Outcome, message: str) -> Outcome:
         return replace(known, result=PRESENT, text="has it already")
     size = f", {in_bytes(told.size)}" if told.size is not None else ""
     took = f" in {told.took}" if told.took else ""
-    seconds = parse_duration(told.took) if told.took else None
-    return replace(known, result=PULLED, text=f"pulled{took}{size}", took=seconds, size=told.size)
+    return replace(known, result=PULLED, text=f"pulled{took}{size}", took=_seconds(told.took), size=told.size)
+
+
+def _seconds(duration: str) -> Optional[float]:
+    try:
+        return parse_duration(duration) if duration else None
+    except ValueError:  # no kubelet's word
+        return None
 
 
 def _digest(pod: Object) -> str:
     statuses = pod.get("status", {}).get("containerStatuses", [])
-    return next((one.get("imageID", "").rpartition("@")[2] for one in statuses if "@" in one.get("imageID", "")), "")
+    image = next((one.get("imageID", "") for one in statuses if one.get("name") == CONTAINER), "")
+    return str(image.rpartition("@")[2]) if "@" in image else ""
 
 
 def _more(status: Object) -> str:

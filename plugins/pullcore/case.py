@@ -98,7 +98,12 @@ class Case:
     @property
     def untried(self) -> bool:
         """Nobody has tried this pull yet, as far as one can see."""
-        return not self.failing and not any(map(was_pulled, self.pull.containers)) and not any(map(counts, self.probes))
+        return not self.failing and not any(map(was_pulled, self.pull.containers)) and not self.proven_by_nodes
+
+    @property
+    def proven_by_nodes(self) -> bool:
+        """Whether a canary got just this."""
+        return any(one.proves(self.pull) for one in self.probes)
 
     @property
     def may_run(self) -> list[Object]:
@@ -229,11 +234,6 @@ class Case:
         return None
 
 
-def counts(one: Outcome) -> bool:
-    """Whether a canary got the image just as the Pull's pods would: with their pull secrets and no others."""
-    return one.good and one.same_list
-
-
 def node_sources(registry: str, evidence: Evidence) -> str:
     possible = CLOUD_REGISTRY.fullmatch(registry) or registry in evidence.anonymous_registries
     return "possible" if possible else "unlikely"
@@ -243,16 +243,15 @@ def node_views(
     image: str, words: Iterable[tuple[Optional[ContainerUse], KubeletWord]], evidence: Evidence
 ) -> tuple[NodeView, ...]:
     """What the nodes' status, and the kubelet's own word, tell about the image on each node."""
-    try:
-        wanted = _version(parse(image))
-    except InvalidReference:
+    wanted = listed_as(image)
+    if wanted is None:
         return ()
     absent = {use.node for use, word in words if use and word.cause == "never-pull"}
     views = []
     for node in evidence.nodes or ():
         status = node.get("status", {})
         info = status.get("nodeInfo", {})
-        listed = any(_is_listed(wanted, str(name)) for one in status.get("images", []) for name in one.get("names", []))
+        listed = any(listed_as(str(name)) == wanted for one in status.get("images", []) for name in one.get("names", []))
         platform = platform_of(node) or None
         name = node.get("metadata", {}).get("name", "")
         present = True if listed else False if name in absent else None
@@ -260,13 +259,11 @@ def node_views(
     return tuple(views)
 
 
-def _version(reference: Reference) -> str:
-    """The name and the digest, or the tag where there is none: a runtime lists an image under each, never under both."""
-    return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"
-
-
-def _is_listed(wanted: str, listed: str) -> bool:
+def listed_as(image: str) -> Optional[str]:
+    """Under which name a node lists an image: in full, with the digest, or with the tag where there is none, for a runtime
+    lists it under each, never under both. None for what is no reference."""
     try:
-        return _version(parse(listed)) == wanted
+        reference = parse(image)
     except InvalidReference:
-        return False
+        return None
+    return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"

@@ -10,19 +10,20 @@ from pullcore import canary, kubelet
 from pullcore.answers import PRESENT
 from pullcore.attachment import LIST_PATHS
 from pullcore.canary import Outcome
-from pullcore.case import Case, Finding, NodeView, Said, counts, node_sources, node_views
+from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
 from pullcore.findings import OBJECT_RULES, SIDE_RULES
 from pullcore.fixes import Commands
 from pullcore.keyring import LookUp, look_up
-from pullcore.kubelet import KubeletWord
-from pullcore.pull import ContainerUse, Pull, Target
+from pullcore.kubelet import KubeletWord, was_pulled
+from pullcore.platforms import may_be_tried_on
+from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.refusals import refusals, settle
 from pullcore.registry_findings import merged
 from pullcore.registry_view import View, view
-from pullcore.remedies import and_repull, rolls_servers, set_image
+from pullcore.remedies import and_repull, recreate, rolls_servers, set_image
 from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
 
@@ -112,14 +113,14 @@ def _words(
 ) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
     """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries.
     What it said before a canary got the same on its node does not count any more."""
-    mended = {one.node for one in probes if counts(one)}
+    mended = {one.node for one in probes if one.proves(pull)}
     said: list[tuple[Optional[ContainerUse], KubeletWord]] = []
     for use in pull.containers:
         pod = index.pods.get(use.pod_uid)
         events = index.events.get(use.pod_uid, [])
         if use.node not in mended and pod and (word := kubelet.word(use, pod, pull.image, events, evidence.observed_at)):
             said.append((use, word))
-    if said or mended:
+    if said or (mended and mended.issuperset(_names(may_be_tried_on(pull, evidence, index)))):
         return said
     for target in dict.fromkeys(source.target for source in pull.sources if source.target.kind == "Domain"):
         domain = index.by_target.get(target)
@@ -133,10 +134,19 @@ def _words(
 def _refused_probes(
     pull: Pull, probes: Sequence[Outcome], nodes: Sequence[NodeView]
 ) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
-    """What kubelets said to canaries; not where one went to the registry although a pod of this Pull would use the copy that
-    is there."""
-    there = {node.name for node in nodes if node.present and pull.policy != "Always" and not node.checks_copies}
-    return [(one.use, one.word) for one in probes if one.word and (one.policy == pull.policy or one.node not in there)]
+    """What kubelets said to canaries that asked for just this. With another policy than the Pull's own they tell of it only
+    where they went to the registry, as its pods would, for no copy is there."""
+    there = {node.name for node in nodes if node.present} | {use.node for use in pull.containers if was_pulled(use)}
+
+    def tells(one: Outcome) -> bool:
+        goes_too = one.policy == "Always" and pull.policy == "IfNotPresent" and one.node not in there
+        return one.as_asked and (one.policy == pull.policy or goes_too)
+
+    return [(one.use, one.word) for one in probes if one.word and tells(one)]
+
+
+def _names(nodes: Sequence[Object]) -> set[str]:
+    return {node["metadata"]["name"] for node in nodes}
 
 
 def _invalid_name(error: InvalidReference, case: Case) -> Finding:
@@ -161,6 +171,8 @@ def _findings(case: Case) -> tuple[Finding, ...]:
     said = [finding for finding in heard if finding.severity == "error"]
     if any(finding.fix for finding in proven):  # one remedy is enough: that of the proven cause
         said = [replace(finding, fix=()) for finding in said]
+    if waits := _next_try(case):
+        heard.append(waits)
     rest = [finding for finding in (*objects, *heard) if finding.severity != "error"]
     sides = [finding for rule in SIDE_RULES if (finding := rule(case))]
     containers = tuple(dict.fromkeys(one.use.ref for one in case.said if one.use))
@@ -168,6 +180,15 @@ def _findings(case: Case) -> tuple[Finding, ...]:
     for finding in (*proven, *said, *rest, *sides):
         by_cause.setdefault(finding.cause, finding)  # what is told already is not told again
     return tuple(_completed(finding, containers, case) for finding in by_cause.values())
+
+
+def _next_try(case: Case) -> Optional[Finding]:
+    """A word for pods that still wait although their nodes can get the image by now."""
+    if case.failing or not case.proven_by_nodes or not case.waiting_pods:
+        return None
+    commands = ", ".join(recreate(case))
+    at_once = f"; at once: {commands}" if commands else ""
+    return Finding("backoff-only", "info", f"what waits was refused before, and gets it at its next try{at_once}")
 
 
 def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
@@ -186,7 +207,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     tried can't be judged where its secrets could not be read, or where they are at fault and nodes may have their own."""
     if case.failing or any(finding.severity == "error" for finding in findings):
         return BLOCKED
-    if any(one.result == canary.UNKNOWN for one in case.probes):
+    if any(not one.good for one in case.probes):  # all nodes that were asked have to get it
         return UNKNOWN
     if not case.untried:
         return PULLABLE

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from pullcore import answers
 from pullcore.answers import Answers
-from pullcore.canary import CONTAINER, Canary
+from pullcore.canary import Canary
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import Entry, SecretFacts
 from pullcore.prune import EVENT as EVENT_SHAPE
@@ -144,9 +144,7 @@ def _registries(document: Optional[Object]) -> Optional[Answers]:
 def _canary(value: Object) -> Canary:
     image, policy, namespace, secrets, account = value["asked"]
     asked = (_text(image), _text(policy), _text(namespace), tuple(map(_text, secrets)), _text(account))
-    pod = value["pod"] and _object({**value["pod"], "kind": "Pod"})
-    if pod and not any(one.get("name") == CONTAINER for one in pod["spec"]["containers"]):
-        raise ValueError("a canary has no container")
+    pod = None if value["pod"] is None else _object({**value["pod"], "kind": "Pod"})
     events = tuple(prune(event, EVENT_SHAPE) for event in value["events"])
     return Canary(asked, _text(value["node"]), _text(value["policy"]), pod, events, _text(value["why"]))
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Optional, TypeVar
 
 from pullcore.apierrors import ApiError
+from pullcore.canary import is_ours
 from pullcore.census import Census, waits
 from pullcore.errors import CommandError
 from pullcore.evidence import Evidence, Name, NotChecked
@@ -135,7 +136,9 @@ class Gathering:
 
         def read(kind: Kind) -> list[Object]:
             where = f"{kind.plural} in {namespace or 'all namespaces'}"
-            return self.tried(where, lambda: list(self.objects.select(kind, namespace, labels=labels))) or []
+            return (
+                self.tried(where, lambda: list(self.objects.select(kind, namespace, labels=labels, wanted=not_ours))) or []
+            )
 
         values = [value for some in overlapped(read, kinds) for value in some]
         names = {target_of(value) for value in values}
@@ -157,9 +160,12 @@ class Gathering:
             where = f"domains in {namespace or 'all namespaces'}"
             return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=_has_failed))) or []
 
+        def wanted(pod: Object) -> bool:
+            return not_ours(pod) and census.wanted(pod)
+
         def pods() -> list[Object]:
             select = self.objects.select
-            found = list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=census.wanted))
+            found = list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=wanted))
             return [pod for pod in self._as_refused(found) if waits(pod)]
 
         failed_domains, waiting_pods = together([domains, pods])
@@ -340,6 +346,11 @@ class Gathering:
 
 
 UNREAD = object()
+
+
+def not_ours(value: Object) -> bool:
+    """Pods that only try something, as --probe makes them, are not what somebody waits for."""
+    return not is_ours(value)
 
 
 def _pod_uid(pod: Object) -> str:

@@ -15,6 +15,12 @@ from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.selector import meets
 from pullcore.workload import Index, template_of
 
+# What the DaemonSet controller lets its pods tolerate (pkg/controller/daemon/util, AddOrUpdateDaemonPodTolerations).
+OF_DAEMONS: list[Object] = [
+    {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
+    for name in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+]
+
 
 def platform_of(node: Object) -> str:
     """`linux/amd64`; empty where the node does not tell."""
@@ -59,9 +65,32 @@ def _specs(pull: Pull, index: Index) -> Iterator[Object]:
     for source in pull.sources:
         value = index.by_target.get(source.target)
         if value and value["kind"] == "Domain":
-            yield value.get("spec", {}).get("serverPod", {})
+            yield from _server_pods(value, index.clusters)
+        elif value and value["kind"] == "DaemonSet":
+            spec = template_of(value)[1]
+            yield {**spec, "tolerations": [*spec.get("tolerations", []), *OF_DAEMONS]}
         elif value:
             yield value.get("spec", {}) if value["kind"] in ("Pod", "Image") else template_of(value)[1]
+
+
+def _server_pods(domain: Object, clusters: Sequence[Object]) -> Iterator[Object]:
+    """What a Domain says of its pods' places: for all of them, and for some besides (serverPod of the admin server, of
+    managed servers, of clusters)."""
+    spec = domain.get("spec", {})
+    names = {one.get("name") for one in spec.get("clusters", [])}
+    own = [one for one in clusters if one["metadata"]["name"] in names]
+    parts = [spec.get("adminServer"), *spec.get("managedServers", []), *spec.get("clusters", [])]
+    common = spec.get("serverPod", {})
+    yield common
+    for part in (*parts, *(one.get("spec") for one in own)):
+        more = (part or {}).get("serverPod", {})
+        if any(more.get(field) for field in ("nodeSelector", "affinity", "tolerations")):
+            yield {
+                **common,
+                **({"affinity": more["affinity"]} if more.get("affinity") else {}),
+                "nodeSelector": {**common.get("nodeSelector", {}), **more.get("nodeSelector", {})},
+                "tolerations": [*common.get("tolerations", []), *more.get("tolerations", [])],
+            }
 
 
 def fits(spec: Object, node: Object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Optional
 
 from pullcore import canary
-from pullcore.apierrors import ApiError, NotFound, Unreachable
+from pullcore.apierrors import ApiError, Conflict, NotFound, Unreachable
 from pullcore.canary import Canary, Outcome
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import one_line
@@ -26,6 +27,7 @@ DIGEST_TIME = 3.0  # seconds that an image which is there may take to be made a 
 SECOND_TRY = 25.0  # seconds: the kubelet's first back-off is 10
 SILENT = 60.0  # seconds: a kubelet that lives acknowledges a pod in a few
 CLEARING = 10.0  # seconds
+SKEW = 1800.0  # seconds by which clocks may differ
 SPARE = 30.0  # seconds after its end that a canary of another run is not touched
 # Refusals that the next try may not meet: the kubelet's own limit, a pull that was given up.
 PASSING = frozenset(("throttled", "canceled"))
@@ -51,8 +53,9 @@ class Prober:
     parallelism: int
     seconds: float
     tell: Callable[[Canary, Outcome], None]
-    run: str = field(default_factory=lambda: secrets.token_hex(3))
-    _alive: dict[str, str] = field(default_factory=dict)  # name -> namespace of what may be there
+    run: str = field(default_factory=lambda: secrets.token_hex(5))
+    left: list[str] = field(default_factory=list)  # what could not be removed, as kubectl would be told to
+    _alive: dict[str, tuple[str, Optional[str]]] = field(default_factory=dict)  # name -> namespace, UID of what may be there
     _small: dict[str, dict[str, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -68,8 +71,8 @@ class Prober:
             try:
                 self._create(one[1], dry_run=True)
             except ApiError as error:
-                return _none(one[0], f"no canary can be made: {one_line(error, 400)}")
-            return _none(one[0], "not tried: server dry run")
+                return unanswered(one[0], f"no canary can be made: {one_line(error, 400)}")
+            return unanswered(one[0], "not tried: server dry run")
 
         return overlapped(attempt, list(zip(tries, self.manifests(tries))))
 
@@ -96,7 +99,7 @@ class Prober:
             self._over.set()
             self._clear()
         late = f"no answer within {self.seconds:g}s for all nodes"
-        return [found.get(number) or _none(one, late) for number, one in enumerate(tries)]
+        return [found.get(number) or unanswered(one, late) for number, one in enumerate(tries)]
 
     def clear_earlier(self, namespaces: Sequence[str]) -> int:
         """Removes the canaries that a killed run left, never those of one that may be at work; how many there were."""
@@ -127,19 +130,29 @@ class Prober:
 
     def _tried(self, wanted: Try, value: Object, until: float) -> Canary:
         if self._over.is_set() or time.monotonic() >= until:
-            return _none(wanted, f"not tried within {self.seconds:g}s for all nodes")
+            return unanswered(wanted, f"not tried within {self.seconds:g}s for all nodes")
         namespace, name = value["metadata"]["namespace"], value["metadata"]["name"]
         with self._lock:
-            self._alive[name] = namespace  # before it is made: an interrupt may come in between
+            self._alive[name] = (namespace, None)  # before it is made: an interrupt may come in between
         try:
             made = self._create(value)
+            uid = str(made["metadata"]["uid"])
         except ApiError as error:
             self._forget(name)
-            return _none(wanted, f"no canary could be made: {one_line(error, 400)}")
+            return unanswered(wanted, f"no canary could be made: {one_line(error, 400)}")
+        except (Unreachable, KeyError, TypeError) as error:
+            if self._deleted(namespace, name, None):  # it may be there all the same
+                self._forget(name)
+            why = one_line(error, 300) if isinstance(error, Unreachable) else "the server's answer is no pod"
+            return unanswered(wanted, f"it is not known whether a canary was made: {why}")
+        with self._lock:
+            self._alive[name] = (namespace, uid)
         try:
             return self._watched(wanted, made, until)
+        except (WrongType, KeyError, TypeError):
+            return unanswered(wanted, "the server's answer is no pod")
         finally:
-            if self._deleted(namespace, name, made["metadata"]["uid"]):
+            if self._deleted(namespace, name, uid):
                 self._forget(name)
 
     def _create(self, value: Object, *, dry_run: bool = False) -> Object:
@@ -156,7 +169,7 @@ class Prober:
         """Looks at a canary until its outcome is known, or time is up."""
         seen = _of(wanted, made, ())
         began, there_since = time.monotonic(), None
-        for turn in range(10**9):
+        for turn in itertools.count():
             try:
                 seen = self._look(wanted, made, seen)
             except NotFound:
@@ -180,7 +193,7 @@ class Prober:
                 return replace(seen, why=f"{told.text}, after {now - began:.0f}s")
             if self._over.wait(min(PAUSES[min(turn, len(PAUSES) - 1)], max(until - now, 0.05))):
                 return seen
-        raise AssertionError("unreachable")
+        raise AssertionError("a loop without an end ended")
 
     def _look(self, wanted: Try, made: Object, seen: Canary) -> Canary:
         metadata = made["metadata"]
@@ -204,7 +217,8 @@ class Prober:
             time.sleep(0.05)
         with self._lock:
             left = list(self._alive.items())
-        overlapped(lambda one: self._deleted(one[1], one[0], None), left)
+        gone = overlapped(lambda one: self._deleted(one[1][0], one[0], one[1][1]), left)
+        self.left = [f"{name} -n {where}" for (name, (where, _)), is_gone in zip(left, gone) if not is_gone]
 
     def _deleted(self, namespace: str, name: str, uid: Optional[str]) -> bool:
         """Whether a canary is gone; it runs nothing, so that it needs no grace."""
@@ -216,7 +230,7 @@ class Prober:
             try:
                 self.cluster.request("DELETE", path, None, body)
                 return True
-            except NotFound:
+            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
                 return True
             except ApiError:
                 return False
@@ -225,7 +239,7 @@ class Prober:
         return False
 
 
-def _none(one: Try, why: str) -> Canary:
+def unanswered(one: Try, why: str) -> Canary:
     return Canary(one.pull.key, one.node["metadata"]["name"], one.policy, why=why)
 
 
@@ -243,9 +257,12 @@ def _is_last_word(told: Outcome, wanted: Try, passed: float) -> bool:
 
 
 def _is_left(pod: Object, now: datetime) -> bool:
-    """Whether a canary outlived the time that its run gave it."""
+    """Whether a canary outlived the time that its run gave it. now: this machine's, which may be wrong by some minutes; a
+    kubelet that lives ends the canary itself."""
     made, seconds = parse_time(pod["metadata"].get("creationTimestamp")), pod.get("spec", {}).get("activeDeadlineSeconds")
-    return made is not None and isinstance(seconds, int) and made + timedelta(seconds=seconds + SPARE) < now
+    ended = (pod.get("status") or {}).get("phase") == "Failed"
+    spare = SPARE if ended else SKEW
+    return made is not None and isinstance(seconds, int) and made + timedelta(seconds=seconds + spare) < now
 
 
 def _now() -> datetime:

@@ -72,6 +72,7 @@ POD: Shape = {
     "status": {
         "phase": str,
         "reason": str,
+        "message": str,
         "startTime": str,
         "conditions": [{"type": str, "status": str, "reason": str, "message": str, "lastTransitionTime": str}],
         "initContainerStatuses": STATUSES,

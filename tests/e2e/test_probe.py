@@ -95,7 +95,7 @@ def test_one_of_two_nodes_is_broken(kubectl: Kubectl, cluster: Cluster, breaks: 
         (good,) = [one for one in pull["probes"] if one["node"] == first]
         assert good["digest"].startswith("sha256:") and good["bytes"] > 100_000 and good["seconds"] > 0
         text = probed(kubectl, "--image", image, "-y", code=1).out
-    assert "✗ probe        1 of 2 nodes gets it, asked with policy IfNotPresent" in text
+    assert "✗ probe        1 of 2 nodes got it, asked with policy IfNotPresent" in text
     assert "has it already" in text and f"{cause}: " in text
     mended = probe(kubectl, "--image", image, "--nodes", second, code=0 if breaks is not no_authority else 1)
     assert outcomes(mended)[second][0] == ("pulled" if breaks is not no_authority else "refused")
@@ -123,8 +123,9 @@ def _pullable(kubectl: Kubectl, name: str) -> Any:
 
 def test_policies(kubectl: Kubectl, registries: dict[str, Registry], cluster: Cluster) -> None:
     image, first = new_image(registries["open"]), cluster.nodes[0].name
-    never = probe(kubectl, "--image", image, "--nodes", first, "--probe-policy=Never", code=1)
+    never = probe(kubectl, "--image", image, "--nodes", first, "--probe-policy=Never", code=2)
     assert outcomes(never) == {first: ("refused", "never-pull")}
+    assert never["verdict"] == "unknown"  # the Pull's own policy would have it pulled
     assert outcomes(probe(kubectl, "--image", image, "--nodes", first, code=0)) == {first: ("pulled", None)}
     assert outcomes(probe(kubectl, "--image", image, "--nodes", first, "--probe-policy=Never", code=0)) == {
         first: ("present", None)
@@ -165,7 +166,7 @@ def test_restricted_pods_are_enough(admin: Kubectl, kubectl: Kubectl, registries
     assert probe(kubectl, "--image", new_image(registries["open"]), code=0)["verdict"] == "pullable"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted(kubectl: Kubectl, number: int) -> None:
     """A registry that does not answer keeps the canaries; an interrupt takes them away."""
     image = "192.0.2.77:5000/silent/app:1.0"  # TEST-NET-1 (RFC 5737): nobody answers
@@ -181,11 +182,12 @@ def test_interrupted(kubectl: Kubectl, number: int) -> None:
     wait_for(lambda: len(kubectl.list("pods")) == 2, "two canaries")
     os.killpg(run.pid, number)
     output, _ = run.communicate(timeout=30)
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert run.returncode == 130, output.decode()
         assert not kubectl.list("pods"), output.decode()
         return
     assert len(kubectl.list("pods")) == 2
+    assert "No pod waits" in kubectl.plugin("pullcheck", "--no-registry").err  # canaries are nobody's pods
     again = ["--image", image, "--no-registry", "--probe-timeout=1s", "-y"]
     assert "an earlier run left" not in probed(kubectl, *again, code=2).err  # they might be at work
     assert len(kubectl.list("pods")) == 2

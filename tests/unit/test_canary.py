@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -17,9 +19,12 @@ from .builders import (
     IMAGE,
     NOW,
     REFUSED,
+    RUNNING,
     container,
+    domain,
     event,
     evidence,
+    failed_condition,
     node,
     only,
     pod,
@@ -105,9 +110,12 @@ def tried(
     why: str = "",
     pull: Pull = PULL,
     on: str = "n1",
+    policy: str = "",
     **status: Any,
 ) -> Canary:
-    one = pod(f"canary-{on}", container("canary"), state=state, secrets=secrets, digest=digest, account="robot", node=on)
+    account = pull.service_account
+    of = container("canary", policy=policy or pull.policy)
+    one = pod(f"canary-{on}", of, state=state, secrets=secrets, digest=digest, account=account, node=on)
     one["status"] |= status
     said = [event(one, text, reason, place="canary", seconds_ago=9 - at) for at, (reason, text) in enumerate(events)]
     return Canary(pull.key, on, pull.policy, one, tuple(said), why)
@@ -147,7 +155,7 @@ def test_a_refusal_tells_its_cause_and_a_success_its_figures() -> None:
     assert outcome(tried(waiting(DNS)), NOW).cause == "dns"
     good = outcome(tried(STARTED, ("Pulled", DONE), digest="sha256:" + "a" * 64), NOW)
     assert (good.took, good.size, good.digest) == (1.2, 306123, "sha256:" + "a" * 64)
-    assert good.same_list and not outcome(tried(STARTED, secrets=("other",)), NOW).same_list
+    assert good.as_asked and not outcome(tried(STARTED, secrets=("other",)), NOW).as_asked
 
 
 # In a diagnosis
@@ -160,11 +168,13 @@ GOOD = secret("pull")
 
 def seen(message: str, *canaries: Any, policy: str = "") -> Any:
     """A pod on n1 that was refused, and what canaries of its Pull met: (node, state)."""
-    web = pod("web-1-x", container(policy=policy), state=waiting(message), secrets=("pull",), owner=SET)
-    found = evidence(web, WEB, SET, *NODES, secrets=[GOOD], targets=[WEB])
+    made = workload("Deployment", "web", container(policy=policy), secrets=("pull",))
+    set_ = workload("ReplicaSet", "web-1", container(policy=policy), secrets=("pull",), owner=made)
+    web = pod("web-1-x", container(policy=policy), state=waiting(message), secrets=("pull",), owner=set_)
+    found = evidence(web, made, set_, *NODES, secrets=[GOOD], targets=[made])
     (pull,) = pulls(found)
     tries = tuple(tried(state, secrets=pull.secrets, pull=pull, on=on) for on, state in canaries)
-    return evidence(web, WEB, SET, *NODES, secrets=[GOOD], targets=[WEB], canaries=tries)
+    return replace(found, canaries=tries)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +193,77 @@ def test_verdicts(canaries: list[Any], verdict: str, causes: list[str]) -> None:
     assert [one.node for one in found.probes] == [on for on, _ in canaries]
 
 
+@pytest.mark.parametrize(
+    ("own", "used", "on_node", "state", "verdict", "causes"),
+    [
+        # a copy is of no use to policy Always, whoever uses it
+        ("Always", "IfNotPresent", True, None, "blocked", ["no-credentials"]),
+        ("Always", "Never", True, None, "blocked", ["no-credentials"]),
+        ("IfNotPresent", "Never", True, None, "pullable", []),
+        # what only another policy meets is told, and is no fault of this Pull
+        ("IfNotPresent", "Never", False, waiting("", "ErrImageNeverPull"), "blocked", ["no-credentials"]),
+        ("IfNotPresent", "Always", False, waiting(DNS), "blocked", ["no-credentials", "dns"]),
+    ],
+)
+def test_other_policies(
+    own: str, used: str, on_node: bool, state: Optional[Object], verdict: str, causes: list[str]
+) -> None:
+    before = seen(REFUSED, policy=own)
+    (pull,) = pulls(before)
+    events = [("Pulled", THERE)] if on_node else []
+    one = tried(state or STARTED, *events, secrets=pull.secrets, pull=pull, policy=used)
+    found = only(diagnose(_with(before, one)))
+    assert (found.verdict, [one.cause for one in found.findings if one.severity == "error"]) == (verdict, causes)
+    assert found.probes[0].policy == used
+
+
+def test_a_node_that_has_a_copy_is_not_blocked_by_what_a_registry_says_to_policy_always() -> None:
+    runs = pod("web-1-x", state=RUNNING, secrets=("pull",), owner=SET)
+    before = evidence(runs, WEB, SET, *NODES, secrets=[GOOD], targets=[WEB])
+    (pull,) = pulls(before)
+    one = tried(waiting(REFUSED), secrets=pull.secrets, pull=pull, policy="Always")
+    assert only(diagnose(_with(before, one))).verdict == "unknown"  # not all that was asked is good, nor is it blocked
+
+
+def test_a_domain_s_word_counts_until_all_its_nodes_got_it() -> None:
+    text = f"Failure on pod 'domain1-introspector-x' in namespace 'default': Failed to pull image \"{IMAGE}\": {REFUSED}"
+    failed = domain(image=IMAGE, conditions=[failed_condition(text)])
+    before = evidence(failed, *NODES)
+    (pull,) = pulls(before)
+    first, second = (tried(STARTED, ("Pulled", DONE), secrets=(), pull=pull, on=on) for on in ("n1", "n2"))
+    assert only(diagnose(_with(before, first))).verdict == "blocked"
+    assert only(diagnose(_with(before, first, second))).verdict == "pullable"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"spec": {"containers": [{"name": "renamed", "image": IMAGE}]}},
+        {"spec": {}},
+        {"status": {"containerStatuses": [{"name": "sidecar", "imageID": "x@sha256:" + "b" * 64}]}},
+    ],
+)
+def test_what_admission_did_to_it(changed: Object) -> None:
+    one = tried(STARTED)
+    found = outcome(Canary(one.asked, one.node, one.policy, {**(one.pod or {}), **changed}), NOW)
+    assert found.digest == ""
+    assert found.result == "unknown" or "status" in changed
+
+
+def test_another_image_than_asked_for_proves_nothing() -> None:
+    one = tried(STARTED, ("Pulled", DONE))
+    spec = (one.pod or {})["spec"]
+    mirrored = {**spec, "containers": [{**spec["containers"][0], "image": "mirror.example.com/app:1"}]}
+    found = outcome(Canary(one.asked, one.node, one.policy, {**(one.pod or {}), "spec": mirrored}, one.events), NOW)
+    assert found.good and not found.as_asked and not found.proves(PULL)
+
+
+def test_odd_words_are_no_figures() -> None:
+    odd = tried(STARTED, ("Pulled", f'Successfully pulled image "{IMAGE}" in 1.2.3s'))
+    assert outcome(odd, NOW).took is None
+    assert resources([{"spec": {"limits": [5, {"type": "Pod", "min": {"cpu": 7}}]}}]) == {**canary.SMALL, "cpu": "7"}
+
+
 def test_a_node_that_refuses_where_another_does_not_is_named() -> None:
     found = only(diagnose(seen(REFUSED, ("n1", STARTED), ("n2", waiting(DNS)))))
     assert found.findings[0].summary.startswith("on node n2: ")
@@ -198,14 +279,10 @@ def test_a_canary_of_other_pull_secrets_proves_nothing_of_this_pull() -> None:
 
 
 def _with(before: Any, *canaries: Canary) -> Any:
-    from dataclasses import replace
-
     return replace(before, canaries=canaries)
 
 
 def test_saved_and_read_back() -> None:
-    import json
-
     before = seen(REFUSED, ("n1", STARTED), ("n2", waiting(DNS)))
     again = from_document(json.loads(to_json(before)))
     assert again.canaries == before.canaries

@@ -212,3 +212,16 @@ def test_where_a_pull_may_be_tried(one: Object, names: str) -> None:
     (pull,) = pulls(found)[:1]
     tried = may_be_tried_on(pull, found, Index(found))
     assert " ".join(node["metadata"]["name"] for node in tried) == names
+
+
+def test_places_of_a_domain_s_servers_and_of_daemons() -> None:
+    lets = {"tolerations": [{"key": "dedicated", "operator": "Exists"}]}
+    one = domain(clusters=[{"clusterName": "c1", "serverPod": lets}], serverPod={"nodeSelector": {"zone": "b"}})
+    far = {**node("far", labels={"zone": "b"}), "spec": {"taints": [DEDICATED]}}
+    found = evidence(one, node("near"), far)
+    (pull,) = pulls(found)[:1]
+    assert [each["metadata"]["name"] for each in may_run_on(pull, found, Index(found))] == ["far"]
+    cordoned = tainted("n", {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"})
+    daemons = evidence(workload("DaemonSet", "log"), cordoned)
+    (pull,) = pulls(daemons)
+    assert len(may_run_on(pull, daemons, Index(daemons))) == 1

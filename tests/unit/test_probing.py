@@ -87,3 +87,10 @@ def test_nothing_to_probe_is_said() -> None:
 def test_where_pods_are_is_tried_too() -> None:
     bound = pod("web", node="n2")
     assert [one[1] for one in tries(planned(bound, node("n1"), node("n2")))] == ["n2"]
+
+
+def test_nodes_that_are_left_out_are_named() -> None:
+    tainted = {**node("n3"), "spec": {"taints": [{"key": "x", "effect": "NoSchedule"}]}}
+    assert "  not tried, for no such pod may run there: n3 (--nodes tries it all the same)" in entails(
+        planned(WEB, node("n1"), tainted)
+    )

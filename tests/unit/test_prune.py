@@ -20,7 +20,7 @@ def test_nothing_but_what_a_diagnosis_reads_is_kept() -> None:
         "kind": "Pod",
         "metadata": {"name": "p", "annotations": {"a": secret}, "managedFields": [{"manager": secret}]},
         "spec": {"containers": containers, "volumes": [{"name": "v", "csi": {"volumeAttributes": {"a": secret}}}]},
-        "status": {"message": secret},
+        "status": {"nominatedNodeName": secret},
     }
     kept = prune_object(pod)
     assert secret not in str(kept)
