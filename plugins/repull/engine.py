@@ -14,18 +14,21 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from pullcore.authkey import FALLBACK_KEY
 from pullcore.errors import CommandError, one_line
 from pullcore.reference import DOCKER_HUB, Reference
 
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 ENGINES = ("docker", "podman", "nerdctl")
 TIMEOUT = 30.0  # seconds for everything but the push itself
 LARGEST = 4 * 1024 * 1024  # of what one prints
@@ -196,11 +199,31 @@ def _login_folder(registry: str, login: Optional[tuple[str, str]]) -> Iterator[P
     if login:
         pair = base64.b64encode(f"{login[0]}:{login[1]}".encode("utf-8", "surrogateescape")).decode()
         auths[FALLBACK_KEY if registry == DOCKER_HUB else registry] = {"auth": pair}
-    with tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
+    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
         config = Path(name, "config.json")
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"auths": auths}, file)
         yield Path(name)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Who is told to end removes the login first; an interrupt does so by itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    for number in ENDINGS:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _last_line(said: bytes) -> str:

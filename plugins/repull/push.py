@@ -71,7 +71,7 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
     session.say(f"Pushing {what}")
     progress = Upload(session.stderr, image.blobs)
     try:
-        _told(goal, lambda: uploader.push(image, progress))
+        _told(session, goal, lambda: uploader.push(image, progress))
     finally:
         progress.close()
     session.tell(f"{goal.reference} pushed, {image.digest}")
@@ -97,7 +97,7 @@ def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed
     session.say(f"Pushing {what}")
     login = session.vault.pair(credential) if credential else None
     told = engine.push(image, goal.reference, login, lambda line: session.say(session.vault.without(line)))
-    digest = _told(goal, uploader.there)
+    digest = _told(session, goal, uploader.there)
     if not digest or (told and told != digest):
         raise CommandError(f"{engine.name} pushed {told or image.name}, and {goal.reference} is {digest or 'not there'}")
     session.tell(f"{goal.reference} pushed, {digest}")
@@ -200,8 +200,8 @@ def _logins(session: Session, report: Report, goal: Aim) -> Iterator[tuple[Optio
         yield session.vault.label(user, session.ask_secret("Password")), f"user {one_line(user, 100)}"
 
 
-def _told(goal: Aim, call: Callable[[], T]) -> T:
+def _told(session: Session, goal: Aim, call: Callable[[], T]) -> T:
     try:
         return call()
     except (Refused, WireError) as error:
-        raise CommandError(f"{goal.reference} was not pushed: {one_line(error, 500)}") from None
+        raise CommandError(f"{goal.reference} was not pushed: {one_line(session.vault.without(str(error)), 500)}") from None

@@ -218,7 +218,8 @@ def test_an_image_that_nobody_has_is_said(kit: EngineKit, monkeypatch: pytest.Mo
     assert "none of docker, podman and nerdctl is on PATH" in kit.push("pod/web", "--push=other:dev").err
 
 
-def test_an_interrupt_leaves_neither_folder_nor_tag(kit: EngineKit) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_end_leaves_neither_folder_nor_tag(kit: EngineKit, number: signal.Signals) -> None:
     image = kit.image("engine/slow:1.0")
     kit.waits_for(image)
     kit.log_in(image)
@@ -227,8 +228,15 @@ def test_an_interrupt_leaves_neither_folder_nor_tag(kit: EngineKit) -> None:
     def interrupt() -> None:
         while not (kit.root / "pushing").exists():
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    assert kit.push("pod/web", "--push=web:dev").code == 130
+    before = signal.getsignal(signal.SIGTERM)
+    if number == signal.SIGINT:
+        assert kit.push("pod/web", "--push=web:dev").code == 130
+    else:
+        with pytest.raises(SystemExit) as ended:
+            kit.push("pod/web", "--push=web:dev")
+        assert ended.value.code == 128 + number
+    assert signal.getsignal(signal.SIGTERM) == before
     assert left(kit) == [] and kit.images == {"web:dev": OWN}
