@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from .cluster import node as nodes
 from .cluster.images import Pusher
 from .cluster.model import Cluster, Registry
 from .conftest import Kubectl, make_secret
+from .domain_kit import SECRET, DomainRepull, runs, stuck_introspector
 from .repull_kit import Repull, bare, is_running, wait_pod_refused, wait_refused, wait_running, workload
 
 
@@ -86,6 +88,24 @@ def test_a_deployment_gets_an_oci_layout_over_tls(
     assert f"{image} pushed, sha256:" in result.out
     assert f"deployment/web in {kubectl.namespace} is back: 2 pods started" in result.out
     wait_running(kubectl, "web", 2)
+
+
+def test_a_domain_whose_image_was_never_pushed(
+    kubectl: Kubectl, cluster: Cluster, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    """The operator's FAQ from `docker push` to the servers, in one command; the archive is packed by gzip."""
+    registry = registries["htpasswd"]
+    repull = DomainRepull(kubectl, registry, tmp_path / "saved")
+    image = registry.image(f"owner/{kubectl.namespace}:1.0")
+    kubectl.apply(make_secret(SECRET, registry))
+    stuck_introspector(kubectl, registry, SECRET, image=image)
+    archive = tmp_path / "domain1.tar.gz"
+    archive.write_bytes(gzip.compress(Path(cluster.image_archive).read_bytes()))
+    result = repull("--push", str(archive))
+    assert f"{image} pushed, sha256:" in result.out
+    assert f"domain/domain1 in {kubectl.namespace} is back: 2 pods started" in result.out
+    assert runs(kubectl)
+    assert [one.name for one in tmp_path.iterdir()] == ["domain1.tar.gz"], "nothing is left of what was unpacked"
 
 
 def test_what_is_pushed_by_an_engine_is_pulled(
