@@ -61,8 +61,9 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
     place = _registry(session, goal, sources)
     uploader, previous, who, _ = _signed_in(session, report, goal, place, sources)
     done = Pushed(archive.shown, str(goal.reference), image.digest, previous, PUSHED)
-    if _is_settled(session, options, done, {image.digest}):
-        return replace(done, result=THERE)
+    config = "" if image.is_index else image.blobs[0].digest
+    if _is_settled(session, options, done, uploader, {image.digest, config}):
+        return replace(done, digest=previous, result=THERE)
     size = in_bytes(sum(blob.size for blob in image.blobs))
     what = f"{image.shown} ({', '.join(image.platforms)}, {size}, {image.digest[:19]}) as {goal.reference}, as {who}"
     if session.options.dry_run:
@@ -71,7 +72,7 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
     session.say(f"Pushing {what}")
     progress = Upload(session.stderr, image.blobs)
     try:
-        _told(session, goal, lambda: uploader.push(image, progress))
+        _told(session, goal.reference, lambda: uploader.push(image, progress))
     finally:
         progress.close()
     session.tell(f"{goal.reference} pushed, {image.digest}")
@@ -88,7 +89,8 @@ def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed
     place = _registry(session, goal, ())
     uploader, previous, who, credential = _signed_in(session, report, goal, place, ())
     done = Pushed(image.name, str(goal.reference), None, previous, PUSHED)
-    if _is_settled(session, options, done, set(image.digests)):
+    own = f"sha256:{image.id.removeprefix('sha256:')}"  # a config's digest, or that of what is pushed
+    if _is_settled(session, options, done, uploader, {*image.digests, own}):
         return replace(done, digest=previous, result=THERE)
     what = f"{image.name} of {engine.name} ({image.platform}, {image.id[:19]}) as {goal.reference}, as {who}"
     if session.options.dry_run:
@@ -97,7 +99,7 @@ def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed
     session.say(f"Pushing {what}")
     login = session.vault.pair(credential) if credential else None
     told = engine.push(image, goal.reference, login, lambda line: session.say(session.vault.without(line)))
-    digest = _told(session, goal, uploader.there)
+    digest = _told(session, goal.reference, uploader.there)
     if not digest or (told and told != digest):
         raise CommandError(f"{engine.name} pushed {told or image.name}, and {goal.reference} is {digest or 'not there'}")
     session.tell(f"{goal.reference} pushed, {digest}")
@@ -112,17 +114,17 @@ def _check(session: Session, report: Report, goal: Aim, platforms: Sequence[str]
         session.say(f"Note: nothing that was named asks for {goal.reference}")
 
 
-def _is_settled(session: Session, options: PushOptions, done: Pushed, own: Collection[str]) -> bool:
-    """Whether the name stands for this image already, by one of its `own` digests. Raises CommandError where it stands for
-    another one, unless that is to be replaced."""
+def _is_settled(session: Session, options: PushOptions, done: Pushed, uploader: Uploader, own: Collection[str]) -> bool:
+    """Whether the name stands for this image already, by one of its `own` digests, or with other packing by its config's.
+    Raises CommandError where it stands for another one, unless that is to be replaced."""
     if done.previous is None:
         return False
-    if done.previous in own:
+    if done.previous in own or _told(session, done.image, uploader.config) in own:
         session.say(f"{done.image} is this image already, {done.previous}: nothing is pushed")
         return True
     if not options.overwrite:
         raise CommandError(
-            f"{done.image} is there with another digest, {done.previous}, not {' or '.join(sorted(own)) or done.source}: "
+            f"{done.image} is there with another digest, {done.previous}, not {done.digest or done.source}: "
             "give it a tag of its own, or replace it with --overwrite"
         )
     session.say(f"Note: {done.image} was {done.previous} until now, and is replaced (--overwrite)")
@@ -200,8 +202,8 @@ def _logins(session: Session, report: Report, goal: Aim) -> Iterator[tuple[Optio
         yield session.vault.label(user, session.ask_secret("Password")), f"user {one_line(user, 100)}"
 
 
-def _told(session: Session, goal: Aim, call: Callable[[], T]) -> T:
+def _told(session: Session, image: object, call: Callable[[], T]) -> T:
     try:
         return call()
     except (Refused, WireError) as error:
-        raise CommandError(f"{goal.reference} was not pushed: {one_line(session.vault.without(str(error)), 500)}") from None
+        raise CommandError(f"{image} was not pushed: {one_line(session.vault.without(str(error)), 500)}") from None

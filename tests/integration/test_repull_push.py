@@ -136,6 +136,19 @@ def test_another_image_of_that_name_is_replaced_only_when_told(kit: PushKit, rea
     }  # fmt: skip
 
 
+def test_the_same_image_with_other_packing_is_the_same(kit: PushKit, real: Real) -> None:
+    """As `docker push` packs the layers of what `docker save` writes plain."""
+    registry = real["open"]
+    image = registry.image("packed/web:1.0")
+    kit.waits_for(image)
+    assert kit.push("pod/web", f"--push={kit.archive(archives.docker_files('packed', image))}").code == 0
+    before = digest_at(registry, "packed/web:1.0")
+    other = kit.archive(archives.docker_files("packed", image, packed=True), "packed.tar")
+    result = kit.push("pod/web", f"--push={other}", "-o=json")
+    assert f"{image} is this image already, {before}" in result.err
+    assert json.loads(result.out)["push"]["digest"] == before == digest_at(registry, "packed/web:1.0")
+
+
 def test_a_pull_only_login_is_not_enough_and_another_one_is(kit: PushKit, real: Real) -> None:
     registry = real["htpasswd"]
     kit.with_login(registry, "nobody-knows", "wrong-secret-9")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -240,3 +243,33 @@ def test_an_end_leaves_neither_folder_nor_tag(kit: EngineKit, number: signal.Sig
         assert ended.value.code == 128 + number
     assert signal.getsignal(signal.SIGTERM) == before
     assert left(kit) == [] and kit.images == {"web:dev": OWN}
+
+
+PODMAN = shutil.which("podman")
+
+
+@pytest.mark.skipif(not PODMAN or os.geteuid() != 0, reason="needs podman, and root for its simplest storage")
+def test_a_real_podman_pushes(kit: EngineKit, real: Real, request: pytest.FixtureRequest) -> None:
+    """With a storage of its own. podman needs no tag: it is told where to push to."""
+    program = kit.root / "bin" / "podman"
+    short = tempfile.mkdtemp(prefix="podman-", dir="/tmp")  # podman takes no longer one than 50 characters
+    request.addfinalizer(lambda: shutil.rmtree(short, ignore_errors=True))
+    folders = f"--root {short}/storage --runroot {short}/run --storage-driver vfs"
+    program.write_text(f'#!/bin/sh\nexec {PODMAN} {folders} "$@"\n')
+    program.chmod(0o755)
+    (kit.root / "bin" / "docker").unlink()
+    subprocess.run([program, "load", "-i", kit.root / "app.tar"], check=True, capture_output=True, timeout=60)
+    image = kit.image("podman/web:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    absent = kit.push("pod/web", "--push=other:dev", f"--plain-http={image.partition('/')[0]}")
+    assert "podman has no such image" in absent.err
+    result = kit.push("pod/web", "--push=web:dev", f"--plain-http={image.partition('/')[0]}")
+    assert result.code == 0, result.err
+    assert "Pushing web:dev of podman (linux/amd64, " in result.err
+    assert f"{image} pushed, {digest_at(real['htpasswd'], 'podman/web:1.0')}" in result.out
+    listed = subprocess.run([program, "images", "--format", "{{.Repository}}"], capture_output=True, text=True, timeout=60)
+    assert "podman/web" not in listed.stdout
+    assert left(kit) == []
+    again = kit.push("pod/web", "--push=web:dev", f"--plain-http={image.partition('/')[0]}")
+    assert again.code == 0 and "is this image already" in again.err, "its config is the same, though its layers were packed"
