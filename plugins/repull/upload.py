@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pullcore.overlap import overlapped
 from pullcore.reference import Reference
 from pullcore.registry import ACCEPT, MANIFEST_SIZE, Registry
-from pullcore.signin import Refused
+from pullcore.signin import Refused, parsed
 from pullcore.wire import Content, Reply, WireError, followed
 
 from repull.archive import ArchivedImage, Blob
@@ -64,6 +64,14 @@ class Uploader:
         if reply.status == 200 and (given := reply.headers.get("docker-content-digest")):
             return given
         return self._read_back(name)
+
+    def config(self) -> Optional[str]:
+        """The digest of the config of what is there: which image it is, however its layers are packed; None for an index."""
+        name = self.reference.tag or self.reference.digest
+        reply = self._send("GET", f"{self._base}/manifests/{name}", limit=MANIFEST_SIZE)
+        found = parsed(reply).get("config") if reply.status == 200 else None
+        digest = found.get("digest") if isinstance(found, dict) else None
+        return digest if isinstance(digest, str) else None
 
     def may_push(self) -> None:
         """Sees that the credential lets one push, before anything is sent. Raises Refused."""
