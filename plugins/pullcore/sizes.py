@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
-_UNITS = {unit: Fraction(1000) ** power for power, unit in enumerate(("n", "u", "m", "", "k", *"MGTPE"), -3)}
-_UNITS |= {f"{unit}i": Fraction(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+NUMBER, EXPONENT, UNIT = r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})", r"[eE]([+-]?\d{1,2})", r"[numkMGTPE]|[KMGTPE]i"
+# What a unit stands for: a base and its power.
+_UNITS = {unit: (1000, power) for power, unit in enumerate(("n", "u", "m", "", "k", *"MGTPE"), -3)}
+_UNITS |= {f"{unit}i": (1024, power) for power, unit in enumerate("KMGTPE", 1)}
 
 
 def in_bytes(count: int) -> str:
@@ -22,10 +27,11 @@ def quantity(text: str) -> Fraction:
 
     Raises ValueError for what is none.
     """
-    found = re.fullmatch(
-        r"([+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30}))(?:[eE]([+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)", text
-    )
+    from fractions import Fraction  # takes 10 ms to import, and few need it
+
+    found = re.fullmatch(f"({NUMBER})(?:{EXPONENT}|({UNIT})?)", text)
     if not found:
         raise ValueError(f"no quantity: {text[:40]}")
     number, exponent, unit = found.groups()
-    return Fraction(number.rstrip(".")) * (Fraction(f"1e{exponent}") if exponent else _UNITS[unit or ""])
+    base, power = (10, int(exponent)) if exponent else _UNITS[unit or ""]
+    return Fraction(number.rstrip(".")) * Fraction(base) ** power
