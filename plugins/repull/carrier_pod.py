@@ -125,7 +125,8 @@ def helpers(node: Object, pods: Iterable[Object]) -> list[str]:
     lists, which hold nothing that could be in the way, then those of containers that run there without pull secrets, those
     of the cluster's own pods first."""
     pauses = sorted(name for names in _listed(node) if (name := _by_tag(names)) and _is_pause(name))
-    own, others = set(), set()
+    own: set[str] = set()
+    others: set[str] = set()
     for pod in pods:
         spec = pod.get("spec", {})
         if spec.get("nodeName") != node["metadata"]["name"] or spec.get("imagePullSecrets"):
@@ -161,7 +162,7 @@ def is_leftover(pod: Mapping[str, object], now: float) -> bool:
     made = parse_time(value["metadata"].get("creationTimestamp"))
     age = now - made.timestamp() if made else 0.0
     if status.get("phase") not in ("Succeeded", "Failed"):
-        return age > spec.get("activeDeadlineSeconds", START) + FINISHED_FOR
+        return bool(age > spec.get("activeDeadlineSeconds", START) + FINISHED_FOR)
     ends = [
         parse_time(one.get("state", {}).get("terminated", {}).get("finishedAt"))
         for one in status.get("containerStatuses", [])

@@ -15,11 +15,10 @@ OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "S
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n "$@"; fi'
 
 
-def command(host: str, user: str, runtime: Runtime, arguments: Sequence[str], *, config: str = "") -> list[str]:
+def command(host: str, user: str, runtime: Runtime, arguments: Sequence[str]) -> list[str]:
     """The words to run; the image goes to its standard input. Root by itself there, or by a sudo that asks nothing.
 
-    config: an ssh configuration other than the user's own. Raises CommandError for a host or user that ssh would take for an
-    option or for several words.
+    Raises CommandError for a host or user that ssh would take for an option or for several words.
     """
     for what, name in (("host", host), ("user", user)):
         if name.startswith("-") or any(not char.isprintable() or char in " @/'\"\\$`;&|<>()" for char in name):
@@ -27,7 +26,7 @@ def command(host: str, user: str, runtime: Runtime, arguments: Sequence[str], *,
     words = ["sh", "-c", runtime.script, "sh", *arguments]
     remote = shlex.join(["sh", "-c", AS_ROOT, "sh", *words])
     where = f"{user}@{host}" if user else host
-    return ["ssh", *(("-F", config) if config else ()), *OPTIONS, "--", where, remote]
+    return ["ssh", *OPTIONS, "--", where, remote]
 
 
 def shown(words: Sequence[str]) -> str:

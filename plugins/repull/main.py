@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 from pullcore import command
@@ -48,17 +48,24 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
         return 0  # what is not there can't be looked at
     evidence = check.observe(session)
     index = Index(evidence)
+    loaded: Collection[str] = ()
+    if wanted.load:
+        from repull.load import load
+
+        loaded = load(session, evidence, index)
+        evidence = check.observe(session)
+        index = Index(evidence)
     steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
     after = check.next_tries(session, evidence, steps)
-    blocked = {} if wanted.force else _blocked(evidence, after, steps)
+    blocked = {} if wanted.force else _blocked(evidence, after, steps, loaded)
     ours = [step for step in steps if step.asker not in blocked]
     run = Run(evidence, ours, blocked, dry_run=wanted.dry_run)
     report.say_blocked(run, session)
     report.say_plan(run, session)
     if acting(ours):
         _confirm(session, ours, index)
-    _carry_out(run, session, index, after)
+    _carry_out(run, session, index, check.believed(after) | set(loaded))
     report.conclude(run, session)
     return 0 if run.well else 1
 
@@ -71,10 +78,14 @@ def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
     return Planner(seen, index, wanted, session.permissions.may, evidence.observed_at).steps()
 
 
-def _blocked(evidence: Evidence, after: Report, steps: Sequence[Step]) -> dict[Target, list[Diagnosis]]:
-    """What is in question and would be refused again, by the object that asks for it."""
+def _blocked(
+    evidence: Evidence, after: Report, steps: Sequence[Step], loaded: Collection[str]
+) -> dict[Target, list[Diagnosis]]:
+    """What is in question and would be refused again, by the object that asks for it. loaded: images that the nodes were
+    given, so that nobody is asked for them."""
     in_question = {*evidence.targets, *(step.asker for step in steps)}
-    return {asker: some for asker, some in askers_of(still_blocked(evidence, after)).items() if asker in in_question}
+    refused = [one for one in still_blocked(evidence, after) if one.pull.image not in loaded]
+    return {asker: some for asker, some in askers_of(refused).items() if asker in in_question}
 
 
 def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
@@ -92,8 +103,8 @@ def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
         session.confirm(what, yes=agreed)
 
 
-def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
-    """Does the steps and waits; what came of it is in `run` afterwards."""
+def _carry_out(run: Run, session: Session, index: Index, believed: Collection[str]) -> None:
+    """Does the steps and waits; what came of it is in `run` afterwards. believed: images that a new try should get."""
     wanted = session.options
     actions = Actions(session, index)
     now = [step for step in acting(run.steps) if not step.after]
@@ -106,7 +117,7 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
         return
     objects = [as_target(one, index.by_target.get(one)) for one in watched]
     feeds = Feeds(session.cluster, session.store, objects, session.say)
-    failures = Failures(check.believed(after))
+    failures = Failures(believed)
     for pod in run.evidence.pods:
         failures.begin(pod)
     feeds.start(LISTED_WITHIN)

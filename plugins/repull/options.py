@@ -15,9 +15,11 @@ from pullcore.registryoptions import RegistryOptions
 from repull.usage import HELP
 
 PLUGIN = "repull"
+MOST_AT_ONCE = 50  # nodes
 BARE = {"--dry-run": "client"}  # what an option means without its value
 OUTPUTS = ("json", "yaml", "name")
 DRY_RUNS = ("none", "client", "server")
+CARRIERS = ("pod", "ssh")
 COLOURS = ("auto", "always", "never")
 
 
@@ -37,6 +39,15 @@ class Options:
     recreate_pods: bool = False
     roll_running: bool = False
     recreate_domain: Optional[str] = None
+    load: Optional[Path] = None
+    load_as: str = ""
+    nodes: tuple[str, ...] = ()
+    via: str = "pod"
+    carrier_namespace: str = ""
+    ssh_user: str = ""
+    containerd_socket: str = ""
+    pin: bool = False
+    parallelism: int = 5
     save_dir: Path = Path("~/.kube/kubectl-repull")
     wait: bool = True
     timeout: float = 600.0
@@ -70,6 +81,7 @@ def _typed(given: Mapping[str, Any]) -> Options:
     dry_run, output = given["--dry-run"] or "none", given["--output"]
     _one_of("--dry-run", dry_run, DRY_RUNS)
     _one_of("--color", given["--color"], COLOURS)
+    _one_of("--via", given["--via"], CARRIERS)
     if output is not None and output not in OUTPUTS:
         raise UsageError(
             f'unable to match a printer suitable for the output format "{one_line(output, 60)}", '
@@ -90,6 +102,15 @@ def _typed(given: Mapping[str, Any]) -> Options:
         recreate_pods=given["--recreate-pods"],
         roll_running=given["--roll-running"],
         recreate_domain=domain,
+        load=_archive(given["--load"]),
+        load_as=given["--load-as"] or "",
+        nodes=tuple(name for name in (given["--nodes"] or "").split(",") if name),
+        via=given["--via"],
+        carrier_namespace=given["--carrier-namespace"] or "",
+        ssh_user=given["--ssh-user"] or "",
+        containerd_socket=_socket(given["--containerd-socket"]),
+        pin=given["--pin"],
+        parallelism=_count(given["--parallelism"]),
         save_dir=_folder(given["--save-dir"]),
         wait=not given["--no-wait"],
         timeout=_timeout(given["--timeout"]),
@@ -118,7 +139,26 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def _archive(text: Optional[str]) -> Optional[Path]:
+    if text == "":
+        raise UsageError("--load needs the name of an archive")
+    return Path(text).expanduser() if text else None
+
+
+def _socket(text: Optional[str]) -> str:
+    if text and not text.startswith("/"):
+        raise UsageError("--containerd-socket needs a path on the nodes that begins with /")
+    return text or ""
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_AT_ONCE:
+        raise UsageError(f'invalid value "{one_line(text, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
+    return int(text)
+
+
 def _validate(options: Options) -> None:
+    _validate_load(options)
     if options.recreate_domain is not None:
         _validate_last_resort(options)
     if options.names and options.selector:
@@ -127,6 +167,27 @@ def _validate(options: Options) -> None:
         raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
     if options.roll_running and options.keep_waiting_pods:
         raise UsageError("--roll-running recreates pods, --keep-waiting-pods leaves them alone: one of the two")
+
+
+def _validate_load(options: Options) -> None:
+    if options.load is None:
+        for option, given in (
+            ("--load-as", options.load_as),
+            ("--nodes", options.nodes),
+            ("--via=ssh", options.via == "ssh"),
+            ("--carrier-namespace", options.carrier_namespace),
+            ("--ssh-user", options.ssh_user),
+            ("--containerd-socket", options.containerd_socket),
+            ("--pin", options.pin),
+        ):
+            if given:
+                raise UsageError(f"{option} says how to load an image: it needs --load=ARCHIVE")
+    elif not options.names:
+        raise UsageError("--load needs a NAME: what the image is for")
+    if options.via == "ssh" and options.carrier_namespace:
+        raise UsageError("--carrier-namespace is for --via=pod")
+    if options.via != "ssh" and options.ssh_user:
+        raise UsageError("--ssh-user is for --via=ssh")
 
 
 def _validate_last_resort(options: Options) -> None:

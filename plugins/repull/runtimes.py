@@ -1,8 +1,8 @@
 """How a node's own container runtime takes an image out of a stream: which runtime it is, where its socket is, and the few
 lines of shell that do it there. Pure; the same lines run in a carrier pod and over ssh.
 
-Sources: the runtimes' own documentation of `ctr images import`, `podman load`, `docker load`; k3s, RKE2 and MicroK8s document
-where their containerd's socket and `ctr` are.
+Sources: the runtimes' own documentation of `ctr images import`, `podman load`, `docker load`; k3s, RKE2 and MicroK8s
+document where their containerd's socket and `ctr` are.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ Examples:
   kubectl repull deployment/web --keep-waiting-pods
   # Pods that nobody controls, too: saved to a file, deleted, and made again
   kubectl repull pod/test --recreate-pods
+  # No registry has it: from a file (docker save) onto the nodes that may run it, then start again
+  kubectl repull domain1 --load domain1.tar
 
 Options:
   -A, --all-namespaces           Look in all namespaces
@@ -33,6 +35,15 @@ Options:
       --recreate-pods            Recreate pods that nobody controls, and Jobs with outdated pods: saved to a file first
       --roll-running             Roll what waits for an image in a pod in which another container runs
       --recreate-domain=NAME     Last resort: delete this Domain, which stops it, and recreate it; asks for its name
+      --load=ARCHIVE             First load an image onto the nodes: from docker save, podman save, an OCI layout
+      --load-as=IMAGE            Which of the target's images it is, where the archive has it under another name
+      --nodes=NODE,...           Load onto these nodes instead of those that may run the target's pods
+      --via=CARRIER              How it gets there: pod (root on its node while it loads) or ssh [default: pod]
+      --carrier-namespace=NAME   Where these pods are made, if not in the target's namespace
+      --ssh-user=USER            Whom ssh logs in as; that user is root or may use sudo without a password
+      --containerd-socket=PATH   Where the nodes' runtime listens, if not where it usually does; {node} is the node's name
+      --pin                      Keep what is loaded from the nodes' garbage collection
+      --parallelism=COUNT        How many nodes at once [default: 5]
       --save-dir=DIR             Where objects are saved before they are deleted [default: ~/.kube/kubectl-repull]
       --no-wait                  Do not wait until it runs
       --timeout=TIME             How long to wait, such as 90s or 10m [default: 10m]

@@ -1,0 +1,155 @@
+"""kubectl repull TARGET --load ARCHIVE: checks, plan, loading, proof. What starts the pods again comes after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Optional
+
+from pullcore.errors import CommandError, one_line
+from pullcore.evidence import Evidence
+from pullcore.permissions import demand
+from pullcore.platforms import may_run_on
+from pullcore.pull import Object, Pull
+from pullcore.sizes import in_bytes
+from pullcore.terminal import clean
+from pullcore.workload import Index, pulls
+
+from repull import archive, by_pod, load_plan
+from repull.archive import Archive
+from repull.archivestream import write_stream
+from repull.by_pod import PodCarrier
+from repull.by_ssh import SshCarrier
+from repull.carrier_ssh import shown
+from repull.carrying import Carried, Carrier, carry_all
+from repull.load_plan import Chosen, Job, Plan
+from repull.progress import Progress
+from repull.runtimes import unpin
+from repull.session import Session
+
+NODES = "/api/v1/nodes"
+
+
+def load(session: Session, evidence: Evidence, index: Index) -> frozenset[str]:
+    """Loads the archive onto the nodes; the images of Pulls that are there now (or would be), as these write them. Raises
+    CommandError where a node did not get it: then nothing is started again."""
+    with archive.read(session.options.load or "") as opened:
+        for note in opened.notes:
+            session.say(f"Note: {clean(note)}")
+        return _Loading(session, evidence, index, opened).all()
+
+
+class _Loading:
+    def __init__(self, session: Session, evidence: Evidence, index: Index, opened: Archive) -> None:
+        self.session, self.options = session, session.options
+        self.evidence, self.index, self.archive = evidence, index, opened
+        self.namespace = self.options.carrier_namespace or session.namespace
+        self.size_of = cache(lambda image: write_stream(self.archive, image, [])[0])
+
+    def all(self) -> frozenset[str]:
+        asked = pulls(self.evidence)
+        chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.load_as)
+        whole = self._nodes()
+        plans = [
+            load_plan.plan(one, self._for(one, whole), self.size_of, self.options.containerd_socket, pin=self.options.pin)
+            for one in chosen
+        ]
+        carrier = self._carrier() if any(one.jobs for one in plans) else None
+        self._say(plans, carrier)
+        if carrier:
+            self._check(plans, carrier)
+            if not self.options.dry_run:
+                self._carry(plans, carrier)
+        return frozenset(pull.image for one in chosen for pull in one.pulls)
+
+    # Where to
+
+    def _nodes(self) -> list[Object]:
+        return list(self.session.cluster.items(NODES))
+
+    def _for(self, chosen: Chosen, whole: Sequence[Object]) -> list[Object]:
+        by_name = {node["metadata"]["name"]: node for node in whole}
+        if self.options.nodes:
+            missing = [name for name in self.options.nodes if name not in by_name]
+            if missing:
+                raise CommandError(f"no such node: {', '.join(one_line(name, 100) for name in missing)}")
+            return [by_name[name] for name in self.options.nodes]
+        names = {name for pull in chosen.pulls for name in self._may_run(pull)}
+        return [node for name, node in by_name.items() if name in names]
+
+    def _may_run(self, pull: Pull) -> list[str]:
+        freed = replace(pull, containers=tuple(replace(use, node=None) for use in pull.containers))
+        some = [*may_run_on(freed, self.evidence, self.index), *may_run_on(pull, self.evidence, self.index)]
+        return [node["metadata"]["name"] for node in some]
+
+    def _waits(self, pull: Pull) -> bool:
+        return any(use.state == "waiting" for use in pull.containers)
+
+    # How
+
+    def _carrier(self) -> Carrier:
+        if self.options.via == "ssh":
+            return SshCarrier(self.options.ssh_user, pin=self.options.pin)
+        cluster, namespace = self.session.cluster, self.namespace
+        helpers: dict[str, list[str]] = {}
+
+        def known(node: Object) -> Sequence[str]:
+            name = node["metadata"]["name"]
+            if name not in helpers:
+                helpers[name] = by_pod.helpers_of(cluster, namespace, node)
+            return helpers[name]
+
+        return PodCarrier(cluster, namespace, known, secrets.token_hex(4), pin=self.options.pin)
+
+    def _say(self, plans: Sequence[Plan], carrier: Optional[Carrier]) -> None:
+        say = self.session.say
+        for plan in plans:
+            size = self.size_of(plan.chosen.image)
+            say(f"Plan to load {self.archive.shown} ({in_bytes(size)} a node at most):")
+            if isinstance(carrier, SshCarrier) and plan.jobs:
+                how = f"by `{shown(carrier.command(plan.jobs[0], size))}`"
+            else:
+                how = f"by a pod in namespace {self.namespace} that is root on its node, and goes"
+            for line in plan.lines(how):
+                say(f"  {clean(line, 600)}")
+            if self.options.pin:
+                for line in dict.fromkeys(unpin(job.runtime, job.name) for job in plan.jobs):
+                    say(f"  pin it against garbage collection; what takes that back, on the node: {clean(line, 400)}")
+
+    def _check(self, plans: Sequence[Plan], carrier: Carrier) -> None:
+        jobs = [job for plan in plans for job in plan.jobs]
+        if isinstance(carrier, PodCarrier):
+            demand(self.session.cluster, by_pod.actions(self.namespace))
+            for job in jobs:
+                if self.options.manner.dry_run == "server":
+                    carrier.try_out(job, self.size_of(job.image))
+                else:
+                    carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
+        names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
+        how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
+        yes = self.options.yes or self.options.dry_run
+        self.session.confirm(f"{how} is root on {names} while it loads the image", yes=yes)
+
+    def _carry(self, plans: Sequence[Plan], carrier: Carrier) -> None:
+        if isinstance(carrier, PodCarrier):
+            for name in carrier.sweep():
+                self.session.say(f"deleted pod/{name}, left behind by an earlier run")
+        progress = Progress(self.session.stderr, live=self.session.stderr.isatty())
+        jobs = [job for plan in plans for job in plan.jobs]
+        results = carry_all(jobs, carrier, self._stream, progress, progress.say, parallelism=self.options.parallelism)
+        failed = [one for one in results if one.fault]
+        for one in results:
+            if not one.fault:
+                self.session.tell(f"{one.job.node_name} has {one.job.name} ({one.job.digest[:19]})")
+        if failed:
+            raise CommandError(_told(failed, len(results)))
+
+    def _stream(self, job: Job) -> tuple[int, Iterator[bytes]]:
+        return write_stream(self.archive, job.image, [job.name])
+
+
+def _told(failed: Sequence[Carried], count: int) -> str:
+    faults = "; ".join(f"{one.job.node_name}: {one.fault}" for one in failed)
+    return f"{len(failed)} of {count} nodes did not get the image, and nothing was started again: {faults}"
