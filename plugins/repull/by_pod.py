@@ -19,6 +19,7 @@ from pullcore.permissions import Action
 from pullcore.pull import Object
 
 from repull import carrier_pod
+from repull.carrying import Told
 from repull.load_plan import Job
 from repull.runtimes import complaint, digest_in
 
@@ -51,7 +52,7 @@ class PodCarrier:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Callable[[int], None], attempt: int) -> str:
+    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Told, attempt: int) -> str:
         name = self._create(self.manifest(job, size, attempt))
         try:
             self._until_it_runs(name)
@@ -77,8 +78,8 @@ class PodCarrier:
         some = self._helpers(job.node)
         if not some:
             raise CommandError(
-                "no image is known there that a carrier could run without a pull secret (neither a pause image in the node's "
-                "list nor a running pod's): use --via=ssh"
+                "no image is known there that a carrier could run without a pull secret, neither a pause image in the "
+                "node's list nor that of a running pod: use --via=ssh"
             )
         runtime = carrier_pod.in_pod(job.runtime)
         arguments = runtime.arguments(size, job.name, pin=self.pin)
@@ -124,8 +125,8 @@ class PodCarrier:
                 raise
             raise CommandError(
                 f"the carrier needs folders of its node, which pod security forbids in namespace {self.namespace} "
-                f"({one_line(error.message, 300)}): give a namespace that allows it (label pod-security.kubernetes.io/enforce: "
-                "privileged) with --carrier-namespace, or use --via=ssh"
+                f"({one_line(error.message, 300)}): give a namespace that allows it (label "
+                "pod-security.kubernetes.io/enforce: privileged) with --carrier-namespace, or use --via=ssh"
             ) from None
 
     def _delete(self, name: str, uid: Optional[str] = None) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import IO, cast
 
 from pullcore.errors import CommandError
 from pullcore.overlap import started
 
 from repull import carrier_ssh
+from repull.carrying import Told
 from repull.load_plan import Job
 from repull.runtimes import complaint, digest_in
 
@@ -31,26 +33,25 @@ class SshCarrier:
         arguments = job.runtime.arguments(size, job.name, pin=self.pin)
         return carrier_ssh.command(carrier_ssh.host_of(job.node), self.user, job.runtime, arguments)
 
-    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Callable[[int], None], attempt: int) -> str:
+    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Told, attempt: int) -> str:  # noqa: ARG002
         with self._lock:
             if self._stopped:
                 raise CommandError("it was stopped")
             process = self._started(self.command(job, size))
             self._running.add(process)
-        assert process.stdin and process.stdout
-        output = process.stdout
+        into, output = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         written = started(lambda: _end_of(output))
         try:
             with suppress(BrokenPipeError):  # it ended before it had all, and says why
                 for piece in pieces:
-                    process.stdin.write(piece)
+                    into.write(piece)
                     told(len(piece))
-                process.stdin.close()
+                into.close()
             text = written.result()
             code = process.wait()
         finally:
             with suppress(OSError):
-                process.stdin.close()
+                into.close()
             if process.poll() is None:
                 process.terminate()
                 process.wait()
@@ -76,10 +77,10 @@ class SshCarrier:
             raise CommandError(f"ssh can't be run: {(error.strerror or str(error)).lower()}") from None
 
 
-def _end_of(stream: object) -> str:
+def _end_of(stream: IO[bytes]) -> str:
     """What is written, its end."""
     kept = bytearray()
-    while piece := stream.read(1 << 16):  # type: ignore[attr-defined]
+    while piece := stream.read(1 << 16):
         kept += piece
         del kept[:-KEPT]
     return kept.decode(errors="replace")

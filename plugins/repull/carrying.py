@@ -1,5 +1,5 @@
-"""Carries an image to several nodes at once: each gets its own stream of it, a node that fails gets a second try, and what is
-left of it all is taken away whatever happens."""
+"""Carries an image to several nodes at once: each gets its own stream of it, a node that fails gets a second try, and what
+is left of it all is taken away whatever happens."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from repull.load_plan import Job
 from repull.progress import Progress
 
 TRIES = 2
+Told = Callable[[int], None]
 Stream = Callable[[Job], tuple[int, Iterator[bytes]]]
 
 
 class Carrier(Protocol):
     """A way to a node."""
 
-    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Callable[[int], None], attempt: int) -> str:
-        """Has the node's runtime load what comes in `pieces`; the digest that it has under the job's name afterwards, "" where
-        it does not say. told: gets bytes as they go. attempt: 0, then 1. Raises CommandError. Called from several threads."""
+    def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Told, attempt: int) -> str:
+        """Has the node's runtime load what comes in `pieces`; the digest that it has under the job's name afterwards, ""
+        where it does not say. told: gets the number of bytes as they go. attempt: 0, then 1. Raises CommandError. Called
+        from several threads."""
 
     def stop(self) -> None:
         """Ends what runs and takes away what was made; nothing more is made afterwards."""

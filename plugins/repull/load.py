@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Optional
 
 from pullcore.errors import CommandError, one_line
@@ -18,7 +17,7 @@ from pullcore.terminal import clean
 from pullcore.workload import Index, pulls
 
 from repull import archive, by_pod, load_plan
-from repull.archive import Archive
+from repull.archive import Archive, ArchivedImage
 from repull.archivestream import write_stream
 from repull.by_pod import PodCarrier
 from repull.by_ssh import SshCarrier
@@ -46,7 +45,6 @@ class _Loading:
         self.session, self.options = session, session.options
         self.evidence, self.index, self.archive = evidence, index, opened
         self.namespace = self.options.carrier_namespace or session.namespace
-        self.size_of = cache(lambda image: write_stream(self.archive, image, [])[0])
 
     def all(self) -> frozenset[str]:
         asked = pulls(self.evidence)
@@ -63,6 +61,10 @@ class _Loading:
             if not self.options.dry_run:
                 self._carry(plans, carrier)
         return frozenset(pull.image for one in chosen for pull in one.pulls)
+
+    def size_of(self, image: ArchivedImage) -> int:
+        """Bytes of its stream, but for its name."""
+        return write_stream(self.archive, image, [])[0]
 
     # Where to
 
