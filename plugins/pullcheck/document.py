@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Optional
 
+from pullcore.canary import Outcome
 from pullcore.diagnosis import Diagnosis, Report
+from pullcore.errors import one_line
 from pullcore.keyring import LookUp
 from pullcore.printed import printed
 from pullcore.pull import ContainerUse
@@ -53,6 +55,7 @@ def _pull(one: Diagnosis) -> dict[str, Any]:
         "credentials": _credentials(one.lookup, one.node_sources),
         "registry": one.view and _registry(one.view),
         "nodes": [asdict(node) for node in one.nodes],
+        "probes": [_probe(probe) for probe in one.probes],
         "findings": [
             {
                 "cause": finding.cause,
@@ -64,6 +67,20 @@ def _pull(one: Diagnosis) -> dict[str, Any]:
             }
             for finding in one.findings
         ],
+    }
+
+
+def _probe(one: Outcome) -> dict[str, Any]:
+    return {
+        "node": one.node,
+        "pullPolicy": one.policy,
+        "result": one.result,
+        "cause": one.word.cause if one.word else None,
+        "message": one.word.message if one.word else one_line(one.text, 1000),
+        "digest": one.digest or None,
+        "seconds": one.took,
+        "bytes": one.size,
+        "sameSecrets": one.same_list,
     }
 
 

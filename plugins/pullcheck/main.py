@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import Optional, TextIO
 
 from pullcore import command, version
+from pullcore.cluster import Cluster
+from pullcore.conversation import Conversation
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report, diagnose, worst
 from pullcore.errors import CommandError, one_line
 from pullcore.pull import Target
@@ -17,7 +19,7 @@ from pullcore.terminal import style_for
 
 from pullcheck import document, report
 from pullcheck import options as command_line
-from pullcheck.observation import is_replay, observe, read_files, save
+from pullcheck.observation import connect, is_replay, observe, read_files, save
 from pullcheck.options import Options
 
 STATUS = {PULLABLE: 0, BLOCKED: 1}
@@ -25,26 +27,40 @@ STATUS = {PULLABLE: 0, BLOCKED: 1}
 
 def main(argv: Sequence[str]) -> int:
     """Runs the plugin; the exit status is 0 (nothing blocked), 1 (blocked) or 2 (not checked)."""
-    return command.run(lambda: check(argv, sys.stdout, sys.stderr), "pullcheck", sys.stdout, sys.stderr)
+    return command.run(lambda: check(argv, sys.stdin, sys.stdout, sys.stderr), "pullcheck", sys.stdout, sys.stderr)
 
 
-def check(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+def check(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
     """Does what `argv` asks for. Raises CommandError."""
     options = command_line.parse(argv)
     if options.version:
         stdout.write(f"kubectl pullcheck {version.described()}\n")
         return 0
-    objects = read_files(options, sys.stdin.buffer)
-    seen = observe(options, objects, stderr)
-    if options.save:
-        save(seen, options.save)
+    talk = Conversation(stdin, stdout, stderr)
+    objects = read_files(options, stdin.buffer)
+    cluster = connect(options, objects, talk.say)
+    seen = observe(options, objects, cluster, talk.say)
     result = diagnose(seen, _context(options))
+    if options.probe:
+        result = _probed(result, options, cluster, talk)
+    if options.save:
+        save(result.evidence, options.save)
     if is_replay(options, objects):
         result = narrowed(result, options.names)
     if not result.pulls and options.files:
         raise CommandError(f"no image in {', '.join(options.files)}: nothing was checked")
     _print(result, options, stdout, stderr)
     return STATUS.get(result.verdict, 2)
+
+
+def _probed(result: Report, options: Options, cluster: Optional[Cluster], talk: Conversation) -> Report:
+    """The report with what the nodes make of trying."""
+    if cluster is None or options.probe is None:
+        raise CommandError("--probe needs the cluster: saved evidence is explained as it was")
+    from pullcheck import probing
+
+    seen = probing.probe(result, options.probe, cluster, talk, scan=options.scan)
+    return diagnose(seen, _context(options))
 
 
 def narrowed(result: Report, words: Sequence[str]) -> Report:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO, Optional, TextIO
+from typing import BinaryIO, Optional
 
 from pullcore import evidence, manifest
 from pullcore.cluster import Cluster
@@ -39,17 +39,18 @@ def is_replay(options: Options, objects: Sequence[Object]) -> bool:
     return len(objects) == 1 and objects[0].get("kind") == evidence.KIND and not options.selector
 
 
-def observe(options: Options, objects: Sequence[Object], stderr: TextIO) -> Evidence:
+def observe(
+    options: Options, objects: Sequence[Object], cluster: Optional[Cluster], tell: Callable[[str], None]
+) -> Evidence:
     """Gathers the evidence, from the cluster, from the objects of files, or from these with the cluster behind them; then
-    asks the registries what it leaves open."""
+    asks the registries what it leaves open. cluster: None with --offline, and for saved evidence; tell: gets lines for
+    standard error."""
     saved = [evidence.from_document(value) for value in objects if value.get("kind") == evidence.KIND]
     if is_replay(options, objects):
         return replace(saved[0], what_if=options.what_if or saved[0].what_if)
-    tell = _teller(stderr)
     wire = None
     if options.registry and not options.offline:
         wire = options.registries.wire(options.connection, USER_AGENT, os.environ, tell)
-    cluster = None if options.offline else connect(options, tell)
     namespace = options.connection.namespace or (cluster.namespace if cluster else "default")
     vault = Credentials()
     live = ClusterStore(cluster, vault) if cluster else None
@@ -105,15 +106,11 @@ def file_store(objects: Sequence[Object], saved: Sequence[Evidence], namespace: 
     return store
 
 
-def connect(options: Options, tell: Callable[[str], None]) -> Cluster:
+def connect(options: Options, objects: Sequence[Object], tell: Callable[[str], None]) -> Optional[Cluster]:
+    """The cluster that is looked at; None where nothing is gathered, or only from files."""
+    if options.offline or is_replay(options, objects):
+        return None
     return Cluster.connect(options.connection, user_agent=USER_AGENT, warn=tell, log=tell)
-
-
-def _teller(stderr: TextIO) -> Callable[[str], None]:
-    def tell(line: str) -> None:
-        stderr.write(f"{line}\n")
-
-    return tell
 
 
 def save(seen: Evidence, name: str) -> None:

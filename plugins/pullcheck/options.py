@@ -13,7 +13,24 @@ from pullcore.registryoptions import RegistryOptions
 from pullcheck.usage import HELP
 
 OUTPUTS = ("wide", "json", "yaml", "name")
+BARE = {"--dry-run": "client"}  # what an option means without its value
+POLICIES = ("Always", "IfNotPresent", "Never")
+DRY_RUNS = ("none", "client", "server")
+MOST_AT_ONCE = 100
 COLOURS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How nodes are to try. nodes: their names, empty for all that may run it; policy: None for the Pull's own; timeout: in
+    seconds, for all of them."""
+
+    nodes: tuple[str, ...] = ()
+    policy: Optional[str] = None
+    parallelism: int = 5
+    timeout: float = 600.0
+    dry_run: str = "none"
+    yes: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,7 @@ class Options:
     what_if: tuple[str, ...]
     registry: bool
     registries: RegistryOptions
+    probe: Optional[ProbeOptions]
     save: Optional[str]
     color: str
     version: bool
@@ -46,7 +64,7 @@ class Options:
 
 def parse(argv: Sequence[str]) -> Options:
     """Reads the command line. Raises UsageError."""
-    given = command.parse(HELP, argv, "pullcheck")
+    given = command.parse(HELP, argv, "pullcheck", optional=BARE)
     try:
         options = _typed(given)
         _validate(options)
@@ -71,10 +89,42 @@ def _typed(given: Mapping[str, Any]) -> Options:
         what_if=tuple(given["--with-secret"]),
         registry=not given["--no-registry"],
         registries=RegistryOptions.from_arguments(given),
+        probe=_probe(given),
         save=given["--save"],
         color=given["--color"] or "auto",
         version=given["--version"],
     )
+
+
+def _probe(given: Mapping[str, Any]) -> Optional[ProbeOptions]:
+    if not given["--probe"]:
+        for name, default in (("--nodes", None), ("--probe-policy", None), ("--dry-run", None), ("--yes", False)):
+            if given[name] != default:
+                raise UsageError(f"{name} goes with --probe only")
+        return None
+    policy, dry_run = given["--probe-policy"], given["--dry-run"] or "none"
+    if policy is not None and policy not in POLICIES:
+        raise UsageError(f'invalid value "{one_line(policy, 60)}" for --probe-policy: one of {", ".join(POLICIES)}')
+    if dry_run not in DRY_RUNS:
+        raise UsageError(f'invalid value "{one_line(dry_run, 60)}" for --dry-run: one of {", ".join(DRY_RUNS)}')
+    count = given["--parallelism"]
+    if not count.isascii() or not count.isdigit() or not 1 <= int(count[:9]) <= MOST_AT_ONCE:
+        raise UsageError(f'invalid value "{one_line(count, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
+    nodes = given["--nodes"]
+    names = tuple(dict.fromkeys(name.strip() for name in (nodes or "").split(",") if name.strip()))
+    if nodes is not None and not names:
+        raise UsageError("--nodes needs names of nodes, with commas between them")
+    return ProbeOptions(names, policy, int(count), _timeout(given["--probe-timeout"]), dry_run, given["--yes"])
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = command.parse_duration(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 24 * 3600:
+        raise UsageError(f'invalid value "{one_line(text, 60)}" for --probe-timeout: write 90s, 10m or 1h, up to 24h')
+    return seconds
 
 
 def _validate(options: Options) -> None:
@@ -91,6 +141,8 @@ def _validate(options: Options) -> None:
         raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
     if options.offline and not options.files:
         raise UsageError("--offline needs -f FILE: without a cluster there is nothing else to look at")
+    if options.probe and options.offline:
+        raise UsageError("--probe needs the cluster: it goes not with --offline")
     if options.save == "":
         raise UsageError("--save needs the name of a file")
     if options.images and (options.names or options.selector or options.all_namespaces):

@@ -136,8 +136,9 @@ def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
     lines += cause_lines([one], style) if one.verdict != PULLABLE else []
     extra = one.findings[1:] if one.verdict != PULLABLE else one.findings
     for finding in extra:
-        if finding.severity != "error":
-            sign = style.mark("warn" if finding.severity == "warning" else "none")
+        # A second cause is most often the first in other words; where several nodes were asked, it is another node's.
+        if finding.severity != "error" or one.probes:
+            sign = style.mark({"error": "bad", "warning": "warn"}.get(finding.severity, "none"))
             lines += hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
     return lines
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pullcore.answers import PRESENT, UNKNOWN
+from pullcore.canary import REFUSED, Outcome
+from pullcore.canary import UNKNOWN as UNTRIED
 from pullcore.case import Said
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, Diagnosis
@@ -15,6 +17,7 @@ from pullcore.reference import Reference
 from pullcore.registry_findings import left
 from pullcore.registry_view import View
 from pullcore.times import age
+from pullcore.workload import waits_for_image
 
 MAX_LINES = 12  # of detail below one step
 
@@ -39,6 +42,7 @@ def steps(one: Diagnosis, evidence: Evidence) -> list[Step]:
         _credentials(one, one.lookup or LookUp()),
         *_registry(one, evidence),
         *_kubelet(one, evidence),
+        *_probe(one),
     ]
 
 
@@ -173,6 +177,31 @@ def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
     else:
         states = sorted({use.reason or use.state for use in one.pull.containers})
         yield Step("kubelet", "none", f"has not tried yet ({', '.join(states)})")
+
+
+def _probe(one: Diagnosis) -> Iterator[Step]:
+    """What came of letting the nodes try."""
+    if not one.probes:
+        return
+    good = sum(probe.good for probe in one.probes)
+    policies = ", ".join(sorted({probe.policy for probe in one.probes}))
+    refused = any(probe.result == REFUSED for probe in one.probes)
+    mark = "ok" if good == len(one.probes) else "bad" if refused else "warn"
+    ordered = sorted(one.probes, key=lambda probe: (probe.good, probe.result == UNTRIED, probe.node))
+    lines = [(probe.node, _probed(probe)) for probe in ordered]
+    if len(lines) > MAX_LINES:
+        lines[MAX_LINES - 1 :] = [(f"and {len(lines) - MAX_LINES + 1} more (-o json shows all)", "")]
+    gets = f"{good} of {len(one.probes)} node{'' if len(one.probes) == 1 else 's'} {'gets' if good == 1 else 'get'} it"
+    yield Step("probe", mark, f"{gets}, asked with policy {policies}", tuple(lines))
+    if good == len(one.probes) and any(map(waits_for_image, one.pull.containers)) and one.verdict != BLOCKED:
+        asker, namespace = one.pull.asker.ref, one.pull.namespace
+        yield Step("next", "none", f"what waits gets it at its next try; at once: kubectl repull {asker} -n {namespace}")
+
+
+def _probed(probe: Outcome) -> str:
+    digest = f", {probe.digest[:19]}" if probe.digest else ""
+    given = "" if probe.same_list else "; with the service account's pull secrets of today, which this Pull's pods lack"
+    return f"{probe.text}{digest}{given}"
 
 
 def _said(said: Said, count: int, evidence: Evidence) -> str:

@@ -7,7 +7,8 @@ HELP = (
 Say why an image cannot be pulled, step by step along the pull, and what mends it.
 
 A NAME is looked for among Domains, Deployments, StatefulSets, DaemonSets, Jobs, CronJobs, ReplicaSets and Pods.
-Without a name, everything in the namespace that waits for an image is explained. Nothing is changed.
+Without a name, everything in the namespace that waits for an image is explained. Nothing is changed; only --probe makes
+pods, and removes them.
 
 Usage:
   kubectl pullcheck [options] [-f FILE]... [--as-group=GROUP]... [--as-user-extra=KEY=VALUE]... [NAME...]
@@ -24,6 +25,8 @@ Examples:
   kubectl pullcheck domain1 --with-secret secret2
   # Before it is deployed
   helm template . | kubectl pullcheck -f -
+  # Have the nodes themselves try: each makes its kubelet pull the image, and starts nothing
+  kubectl pullcheck domain1 --probe
   # Keep what was seen, and explain it again elsewhere
   kubectl pullcheck domain1 --save evidence.json
   kubectl pullcheck -f evidence.json --offline
@@ -43,6 +46,16 @@ Options:
 """
     + REGISTRY_OPTIONS
     + """\
+      --probe                    Let the kubelet of each node that may run it pull the image: a pod that runs nothing,
+                                 with the same pull secrets, made for this and removed
+      --nodes=NAMES              With --probe: only these nodes, with commas between them
+      --probe-policy=POLICY      With --probe: Always, IfNotPresent or Never instead of the container's own. Always has
+                                 every node ask the registry, which moves a tag there and takes disk
+      --parallelism=COUNT        With --probe: so many nodes at a time [default: 5]
+      --probe-timeout=TIME       With --probe: how long for all nodes together [default: 10m]
+      --dry-run=HOW              With --probe: none, client (only show) or server (the server tries it); alone it means
+                                 client
+  -y, --yes                      With --probe: do not ask
       --save=FILE                Write what was seen to a file; it holds no credentials
       --color=WHEN               One of: auto, always, never [default: auto]
       --version                  Show the version

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
+from pullcore.canary import Outcome
 from pullcore.evidence import Evidence
 from pullcore.fixes import Commands
 from pullcore.keyring import LookUp, SecretFacts, look_up
-from pullcore.kubelet import KubeletWord
+from pullcore.kubelet import KubeletWord, was_pulled
 from pullcore.platforms import may_run_on, platform_of
 from pullcore.podspec import secret_names
 from pullcore.pull import ContainerUse, Object, Pull, Target
@@ -29,11 +30,6 @@ PUBLIC_REGISTRIES = frozenset(
     "container-registry.oracle.com".split()
 )
 CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
-# Waiting reasons of a container whose image was there.
-AFTER_THE_PULL = frozenset(
-    "CrashLoopBackOff CreateContainerConfigError CreateContainerError RunContainerError StartError PreStartHookError "
-    "PostStartHookError".split()
-)
 
 
 @dataclass(frozen=True)
@@ -93,6 +89,7 @@ class Case:
     index: Index
     commands: Commands
     view: Optional[View] = None  # what the registry says, where it was asked
+    probes: tuple[Outcome, ...] = ()  # what came of canaries
 
     @property
     def failing(self) -> bool:
@@ -101,7 +98,7 @@ class Case:
     @property
     def untried(self) -> bool:
         """Nobody has tried this pull yet, as far as one can see."""
-        return not self.failing and not any(was_pulled(use) for use in self.pull.containers)
+        return not self.failing and not any(map(was_pulled, self.pull.containers)) and not any(map(counts, self.probes))
 
     @property
     def may_run(self) -> list[Object]:
@@ -232,17 +229,14 @@ class Case:
         return None
 
 
+def counts(one: Outcome) -> bool:
+    """Whether a canary got the image just as the Pull's pods would: with their pull secrets and no others."""
+    return one.good and one.same_list
+
+
 def node_sources(registry: str, evidence: Evidence) -> str:
     possible = CLOUD_REGISTRY.fullmatch(registry) or registry in evidence.anonymous_registries
     return "possible" if possible else "unlikely"
-
-
-def was_pulled(use: ContainerUse) -> bool:
-    """Whether a container's state shows that its image was there: it ran, or waits for something after the pull. A pod that
-    was killed before its containers started shows them terminated with ContainerStatusUnknown."""
-    if use.state == "terminated":
-        return use.reason != "ContainerStatusUnknown"
-    return use.state == "running" or (use.state == "waiting" and use.reason in AFTER_THE_PULL)
 
 
 def node_views(

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from pullcore import kubelet
+from pullcore import canary, kubelet
 from pullcore.answers import PRESENT
 from pullcore.attachment import LIST_PATHS
-from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
+from pullcore.canary import Outcome
+from pullcore.case import Case, Finding, NodeView, Said, counts, node_sources, node_views
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
 from pullcore.findings import OBJECT_RULES, SIDE_RULES
@@ -44,6 +45,7 @@ class Diagnosis:
     node_sources: str = "unlikely"
     list_is_unknown: bool = False  # the pod does not exist yet, and its service account could not be read
     view: Optional[View] = None  # what the registry says, where it was asked
+    probes: tuple[Outcome, ...] = ()  # what came of canaries
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
     index = Index(evidence)
     explained = [_explain(pull, index, evidence, tuple(context)) for pull in pulls(evidence)]
     if evidence.waiting_only:
-        explained = [one for one in explained if one.said or (one.verdict == BLOCKED and one.pull.live)]
+        explained = [one for one in explained if one.said or one.probes or (one.verdict == BLOCKED and one.pull.live)]
     explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
     notes = (*evidence.notes, *_notes(evidence, explained, tuple(context)))
     return Report(
@@ -79,7 +81,8 @@ def worst(explained: Sequence[Diagnosis]) -> str:
 
 
 def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
-    words = _words(pull, index, evidence)
+    probes = canary.of_pull(pull, evidence.canaries, evidence.observed_at)
+    words = _words(pull, index, evidence, probes)
     commands = Commands(pull.namespace, context)
     try:
         reference = parse(pull.image)
@@ -89,27 +92,32 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
         return Diagnosis(pull, BLOCKED, (_invalid_name(error, case),), said=said)
     lookup = look_up(reference, pull.secrets, index.secrets.get(pull.namespace, {}))
     nodes = node_views(pull.image, words, evidence)
+    words += _refused_probes(pull, probes, nodes)
     sources = node_sources(reference.registry, evidence)
-    case = Case(pull, reference, (), lookup, nodes, evidence, index, commands)
+    case = Case(pull, reference, (), lookup, nodes, evidence, index, commands, probes=probes)
     seen = view(reference, lookup, pull.policy, evidence.registries, unsure=case.list_is_unknown)
     proven = seen is not None and seen.proven
     said = tuple(settle(use, word, reference, lookup, nodes, sources, proven=proven) for use, word in words)
     case = replace(case, said=said, view=seen)
     findings = _findings(case)
     return Diagnosis(
-        pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown, seen
+        pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown, seen, probes
     )
 
 
-def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
-    """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries."""
+def _words(
+    pull: Pull, index: Index, evidence: Evidence, probes: Sequence[Outcome]
+) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
+    """What the kubelet says about this Pull: by its containers, or by the Domain where the pod is gone between two tries.
+    What it said before a canary got the same on its node does not count any more."""
+    mended = {one.node for one in probes if counts(one)}
     said: list[tuple[Optional[ContainerUse], KubeletWord]] = []
     for use in pull.containers:
         pod = index.pods.get(use.pod_uid)
         events = index.events.get(use.pod_uid, [])
-        if pod and (word := kubelet.word(use, pod, pull.image, events, evidence.observed_at)):
+        if use.node not in mended and pod and (word := kubelet.word(use, pod, pull.image, events, evidence.observed_at)):
             said.append((use, word))
-    if said:
+    if said or mended:
         return said
     for target in dict.fromkeys(source.target for source in pull.sources if source.target.kind == "Domain"):
         domain = index.by_target.get(target)
@@ -118,6 +126,15 @@ def _words(pull: Pull, index: Index, evidence: Evidence) -> list[tuple[Optional[
         if domain and spoken and (spoken.image or own_image(domain)) == pull.image:
             return [(None, spoken.word)]
     return said
+
+
+def _refused_probes(
+    pull: Pull, probes: Sequence[Outcome], nodes: Sequence[NodeView]
+) -> list[tuple[Optional[ContainerUse], KubeletWord]]:
+    """What kubelets said to canaries; not where one went to the registry although a pod of this Pull would use the copy that
+    is there."""
+    there = {node.name for node in nodes if node.present and pull.policy != "Always" and not node.checks_copies}
+    return [(one.use, one.word) for one in probes if one.word and (one.policy == pull.policy or one.node not in there)]
 
 
 def _invalid_name(error: InvalidReference, case: Case) -> Finding:
@@ -167,6 +184,8 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> str:
     tried can't be judged where its secrets could not be read, or where they are at fault and nodes may have their own."""
     if case.failing or any(finding.severity == "error" for finding in findings):
         return BLOCKED
+    if any(one.result == canary.UNKNOWN for one in case.probes):
+        return UNKNOWN
     if not case.untried:
         return PULLABLE
     namespace = case.pull.namespace

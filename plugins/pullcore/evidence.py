@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from pullcore import answers
 from pullcore.answers import Answers
+from pullcore.canary import CONTAINER, Canary
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import Entry, SecretFacts
 from pullcore.prune import EVENT as EVENT_SHAPE
@@ -56,6 +57,7 @@ class Evidence:
     events: tuple[Object, ...] = ()
     what_if: tuple[str, ...] = ()  # secrets that every Pull is taken to name besides its own
     registries: Optional[Answers] = None  # what they answered; None where none was asked
+    canaries: tuple[Canary, ...] = ()  # what kubelets made of trying (--probe)
     not_checked: tuple[NotChecked, ...] = ()
 
 
@@ -84,6 +86,7 @@ def to_json(evidence: Evidence) -> str:
         "events": evidence.events,
         "whatIf": evidence.what_if,
         "registries": evidence.registries and answers.to_document(evidence.registries),
+        "canaries": [asdict(one) for one in evidence.canaries],
         "notChecked": [asdict(one) for one in evidence.not_checked],
     }
     return json.dumps(document, indent=1, sort_keys=False) + "\n"
@@ -129,12 +132,23 @@ def _read(document: Object) -> Evidence:
         events=tuple(prune(event, EVENT_SHAPE) for event in document["events"]),
         what_if=tuple(map(str, document.get("whatIf") or ())),
         registries=_registries(document.get("registries")),
+        canaries=tuple(map(_canary, document.get("canaries") or ())),
         not_checked=tuple(NotChecked(str(n["what"]), str(n["why"]), bool(n["excused"])) for n in document["notChecked"]),
     )
 
 
 def _registries(document: Optional[Object]) -> Optional[Answers]:
     return None if document is None else answers.from_document(document)
+
+
+def _canary(value: Object) -> Canary:
+    image, policy, namespace, secrets, account = value["asked"]
+    asked = (_text(image), _text(policy), _text(namespace), tuple(map(_text, secrets)), _text(account))
+    pod = value["pod"] and _object({**value["pod"], "kind": "Pod"})
+    if pod and not any(one.get("name") == CONTAINER for one in pod["spec"]["containers"]):
+        raise ValueError("a canary has no container")
+    events = tuple(prune(event, EVENT_SHAPE) for event in value["events"])
+    return Canary(asked, _text(value["node"]), _text(value["policy"]), pod, events, _text(value["why"]))
 
 
 def _text(value: object) -> str:

@@ -106,6 +106,30 @@ class Story(NamedTuple):
         return max(last + delay, now)
 
 
+_TOOK = re.compile(r'Successfully pulled image "[^"]*" in ([0-9.hmµsn]+)')
+_SIZE = re.compile(r"Image size: (\d+) bytes")
+
+
+class Got(NamedTuple):
+    """What a `Pulled` event tells. took: how long the pull took, as Go writes durations, "" where it is not told; size: in
+    bytes, as the runtime counts; present: the image was there already."""
+
+    took: str
+    size: int | None
+    present: bool
+
+
+def got(message: str) -> Got:
+    """Reads the message of a `Pulled` event (image_manager.go: EnsureImageExists, pullImage)."""
+    took, size = _TOOK.search(message), _SIZE.search(message)
+    return Got(_rounded(took[1]) if took else "", int(size[1]) if size else None, "already present" in message)
+
+
+def _rounded(duration: str) -> str:
+    """Go's duration with one digit after the point: `1m2.345s` -> `1m2.3s`."""
+    return re.sub(r"(\.\d)\d+", r"\1", duration)
+
+
 # The places where kubelets and containerd quote the image; old kubelets wrote "pulling image".
 _QUOTED = re.compile(
     r"(?:(?:Back-off )?pulling image|Failed to (?:pull|inspect) image|Failed to apply default image tag"

@@ -30,7 +30,11 @@ PULL_REASONS = (
     "RegistryUnavailable", "SignatureValidationFailed",
 )  # fmt: skip
 
-
+# Waiting reasons of a container whose image was there.
+AFTER_THE_PULL = frozenset(
+    "CrashLoopBackOff CreateContainerConfigError CreateContainerError RunContainerError StartError PreStartHookError "
+    "PostStartHookError".split()
+)
 # Judged anew at every sync of a pod, without a back-off: what is said is of now (pkg/kubelet/images, image_manager.go).
 WITHOUT_BACK_OFF = frozenset(("ErrImageNeverPull", "InvalidImageName"))
 
@@ -97,6 +101,14 @@ def word(use: ContainerUse, pod: Object, image: str, events: Sequence[Object], n
     since = story.since or _start(use, pod, story)
     last = story.told.last if story.told else None
     return KubeletWord(str(reason), *found, message or str(reason), since, attempts, story.next_try(now), source, last)
+
+
+def was_pulled(use: ContainerUse) -> bool:
+    """Whether a container's state shows that its image was there: it ran, or waits for something after the pull. A pod that
+    was killed before its containers started shows them terminated with ContainerStatusUnknown."""
+    if use.state == "terminated":
+        return use.reason != "ContainerStatusUnknown"
+    return use.state == "running" or (use.state == "waiting" and use.reason in AFTER_THE_PULL)
 
 
 def is_crashing(pod: Object) -> bool:

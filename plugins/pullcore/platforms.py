@@ -1,15 +1,17 @@
 """On which nodes a Pull may run, and for which platforms its image is built. Pure.
 
-Sources: kubernetes staging/src/k8s.io/component-helpers/scheduling/corev1/nodeaffinity (nodeSelector and required node
-affinity); containerd platforms/compare.go, which compares operating system and architecture.
+Sources: kubernetes staging/src/k8s.io/component-helpers/scheduling/corev1 (nodeaffinity: nodeSelector and required node
+affinity; helpers.go: taints), core/v1 toleration.go; containerd platforms/compare.go, which compares operating system and
+architecture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pullcore.evidence import Evidence
-from pullcore.pull import Object, Pull, Target
+from pullcore.pull import ContainerUse, Object, Pull, Target
 from pullcore.selector import meets
 from pullcore.workload import Index, template_of
 
@@ -34,12 +36,24 @@ def may_run_on(pull: Pull, evidence: Evidence, index: Index) -> list[Object]:
     return [node for name, node in nodes.items() if name in chosen]
 
 
+def may_be_tried_on(pull: Pull, evidence: Evidence, index: Index) -> list[Object]:
+    """The nodes on which pods of a Pull are or may come to be: a pod that somebody controls can be made again on another."""
+
+    def is_free(use: ContainerUse) -> bool:
+        return not use.node or use.asker not in (None, Target("Pod", pull.namespace, use.pod))
+
+    freed = tuple(replace(use, node=None) if is_free(use) else use for use in pull.containers)
+    there = {use.node for use in pull.containers}
+    names = {node["metadata"]["name"] for node in may_run_on(replace(pull, containers=freed), evidence, index)} | there
+    return [node for node in evidence.nodes or () if node["metadata"]["name"] in names]
+
+
 def _specs(pull: Pull, index: Index) -> Iterator[Object]:
     """What says where pods of a Pull may be: of unbound pods their own spec, else the templates."""
     for use in pull.containers:
         pod = index.pods.get(use.pod_uid) or index.by_target.get(Target("Pod", pull.namespace, use.pod))
         if not use.node and pod:
-            yield pod.get("spec", {})
+            yield {**pod.get("spec", {}), "nodeName": None}
     if pull.containers:
         return
     for source in pull.sources:
@@ -51,16 +65,32 @@ def _specs(pull: Pull, index: Index) -> Iterator[Object]:
 
 
 def fits(spec: Object, node: Object) -> bool:
-    """Whether a pod's nodeName, nodeSelector and required node affinity let it onto a node."""
+    """Whether a pod's nodeName, nodeSelector, required node affinity and tolerations let it onto a node."""
     name, labels = node["metadata"]["name"], node["metadata"].get("labels", {})
     if spec.get("nodeName") not in (None, "", name):
         return False
     if any(labels.get(key) != value for key, value in spec.get("nodeSelector", {}).items()):
         return False
+    if any(not _tolerates(spec, taint) for taint in node.get("spec", {}).get("taints", [])):
+        return False
     required = spec.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
     return any(_meets_term(term, name, labels) for term in required.get("nodeSelectorTerms", []))
+
+
+def _tolerates(spec: Object, taint: Object) -> bool:
+    """Whether a pod may be put where this taint is; PreferNoSchedule only asks for another place."""
+    if taint.get("effect") not in ("NoSchedule", "NoExecute"):
+        return True
+    for one in spec.get("tolerations", []):
+        if one.get("effect") not in (None, "", taint["effect"]):
+            continue
+        any_key = not one.get("key") and one.get("operator") == "Exists"
+        same_value = one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", "")
+        if same_value and (any_key or one.get("key") == taint.get("key")):
+            return True
+    return False
 
 
 def _meets_term(term: Object, name: str, labels: dict[str, str]) -> bool:

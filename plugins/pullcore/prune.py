@@ -36,6 +36,7 @@ TERMS: Shape = [{"matchExpressions": REQUIREMENTS, "matchFields": REQUIREMENTS}]
 PLACEMENT: dict[str, Shape] = {
     "nodeSelector": TEXTS,
     "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": TERMS}}},
+    "tolerations": [{"key": str, "operator": str, "value": str, "effect": str}],
 }
 POD_SPEC: Shape = {
     **PLACEMENT,
@@ -156,6 +157,7 @@ CLUSTER: Shape = {
 }
 NODE: Shape = {
     "metadata": {"name": str, "labels": TEXTS},
+    "spec": {"taints": [{"key": str, "value": str, "effect": str}]},
     "status": {
         "nodeInfo": {
             "architecture": str,

@@ -82,6 +82,8 @@ def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
     elif cause in AUTHENTICATION and (changed := _changed_since(said, case)):
         summary = f"the kubelet was refused before secret {changed} was changed, and will use it at its next try"
         fix = recreate(case)
+    if any(one.good for one in case.probes) and f"node {nodes}" not in summary:
+        summary = f"on node {nodes}: {summary}"  # and not on others
     return Finding(
         cause,
         "error",

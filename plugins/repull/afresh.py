@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pullcore.case import was_pulled
 from pullcore.diagnosis import BLOCKED, Diagnosis, Report
 from pullcore.evidence import Evidence
-from pullcore.kubelet import WITHOUT_BACK_OFF
+from pullcore.kubelet import WITHOUT_BACK_OFF, was_pulled
 from pullcore.podspec import CONTAINER_LISTS, secret_names, service_account_of
 from pullcore.pull import Object, Source, Target
 from pullcore.workload import Index, asks_of, pulls, waits_for_image

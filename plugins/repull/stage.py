@@ -6,17 +6,16 @@ texts of the events).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Optional
 
 from pullcore import kubelet
-from pullcore.case import AFTER_THE_PULL
-from pullcore.image_events import Event, read_events
+from pullcore.image_events import Event, got, read_events
 from pullcore.podspec import Ask, container_use, pod_asks
 from pullcore.pull import ContainerUse, Object
+from pullcore.sizes import in_bytes
 from pullcore.times import age
 from pullcore.workload import target_of
 
@@ -91,7 +90,7 @@ def _of_container(ask: Ask, use: ContainerUse, pod: Object, events: Sequence[Obj
         if code == 0:
             return Stage(ENDED, "ended well", use.container)
         return _crash(use, f"ended with exit code {code}")
-    if use.state == "waiting" and use.reason in AFTER_THE_PULL:
+    if use.state == "waiting" and use.reason in kubelet.AFTER_THE_PULL:
         return _crash(use, f"{use.reason}{f': {use.message}' if use.message else ''}")
     pulling = _pulling(use, events)
     said = kubelet.word(use, pod, ask.image, events, now)
@@ -152,10 +151,6 @@ def _pulling(use: ContainerUse, events: Sequence[Object]) -> Optional[Event]:
     return last
 
 
-_TOOK = re.compile(r'Successfully pulled image "[^"]*" in ([0-9.hmµsn]+)')
-_SIZE = re.compile(r"Image size: (\d+) bytes")
-
-
 def pulled(pod: Object, events: Sequence[Object]) -> list[Pulled]:
     """The images that a pod's containers got, with how long that took and how large they are."""
     found: dict[tuple[str, str], Pulled] = {}
@@ -167,20 +162,7 @@ def pulled(pod: Object, events: Sequence[Object]) -> list[Pulled]:
 
 
 def _told(image: str, message: str) -> str:
-    took, size = _TOOK.search(message), _SIZE.search(message)
-    if took:
-        return f"pulled {image} in {_rounded(took[1])}{f', {megabytes(int(size[1]))}' if size else ''}"
-    return f"{image} is on its node already" if "already present" in message else f"got {image}"
-
-
-def _rounded(duration: str) -> str:
-    """Go's duration with one digit after the point: `1m2.345s` -> `1m2.3s`."""
-    return re.sub(r"(\.\d)\d+", r"\1", duration)
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes as people read it, in powers of ten."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
-    return f"{count} B"
+    found = got(message)
+    if found.took:
+        return f"pulled {image} in {found.took}{f', {in_bytes(found.size)}' if found.size is not None else ''}"
+    return f"{image} is on its node already" if found.present else f"got {image}"

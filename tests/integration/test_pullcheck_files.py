@@ -52,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, stdin: Union[str, byte
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(raw)))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    code = command.run(lambda: check(arguments, out, err), "pullcheck", out, err)
+    code = command.run(lambda: check(arguments, sys.stdin, out, err), "pullcheck", out, err)
     return Result(code, out.getvalue(), err.getvalue())
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -51,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
         out, err = io.StringIO(), io.StringIO()
         given = ["-f", str(file), *arguments]
-        code = command.run(lambda: check(given, out, err), "pullcheck", out, err)
+        code = command.run(lambda: check(given, sys.stdin, out, err), "pullcheck", out, err)
         result = Result(code, out.getvalue(), err.getvalue())
         for text in (result.out, result.err):
             assert PASSWORD not in text and BASIC not in text
@@ -153,7 +154,7 @@ def test_saved_answers_give_the_same_report(keep: Keep, run: Run, tmp_path: Path
     assert PASSWORD not in text and BASIC not in text and "token-" not in text
     asked = len(server.seen)
     out, err = io.StringIO(), io.StringIO()
-    assert check(["-f", str(saved), "-o", "json"], out, err) == first.code == 1
+    assert check(["-f", str(saved), "-o", "json"], sys.stdin, out, err) == first.code == 1
     assert json.loads(out.getvalue()) == json.loads(first.out)
     assert len(server.seen) == asked, "what was saved is explained, nothing is asked again"
 

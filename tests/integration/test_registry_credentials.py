@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -373,11 +374,11 @@ def test_whole_command_with_a_forged_file(keep: Keep, tmp_path: Path, monkeypatc
     saved.write_text(to_json(forged))
     own = pod("own", container(image=private.image()), secrets=["own"])
     mine.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [own, login(private, "own")]}))
-    monkeypatch.setattr("pullcheck.observation.connect", lambda options, tell: None)
+    monkeypatch.setattr("pullcheck.main.connect", lambda *_: None)
     before = len(forger.seen)
     out, err = io.StringIO(), io.StringIO()
     hosts = [f"--plain-http={one.netloc}" for one in (forger, private)]
-    check(["-f", str(saved), "-f", str(mine), "-n", "default", "-o", "json", *hosts], out, err)
+    check(["-f", str(saved), "-f", str(mine), "-n", "default", "-o", "json", *hosts], sys.stdin, out, err)
     assert not [one for one in forger.seen[before:] if one.authorization]
     assert private.passwords
     verdicts = {one["image"]: one["verdict"] for one in json.loads(out.getvalue())["pulls"]}

@@ -75,7 +75,7 @@ def without(field: str) -> Object:
     return document
 
 
-NEWER = ("whatIf", "registries")  # evidence of 0.1.0 lacks them, and can be read
+NEWER = ("whatIf", "canaries", "registries")  # evidence of 0.1.0 lacks them, and can be read
 DAMAGED: list[Object] = [
     *(without(field) for field in changed() if field not in ("kind", *NEWER)),
     *(changed(**{field: 5}) for field in changed() if field not in ("kind", "waitingOnly")),

@@ -6,6 +6,7 @@ import io
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def blocks() -> list[str]:
 def test_demo_is_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
-    assert check(["-f", "examples/domain1-evidence.json", "--offline"], out, err) == 1
+    assert check(["-f", "examples/domain1-evidence.json", "--offline"], sys.stdin, out, err) == 1
     assert err.getvalue() == ""
     out.flush()
     shown = out.buffer.getvalue().decode()

@@ -7,8 +7,9 @@ from typing import NamedTuple, Optional
 
 import pytest
 from pullcore.refusals import AUTHENTICATION
+from pullcore.sizes import in_bytes
 from repull.failures import PASSING, Failures
-from repull.stage import CRASHED, STARTING, Stage, megabytes, pulled, stage
+from repull.stage import CRASHED, STARTING, Stage, pulled, stage
 
 from .builders import IMAGE, NOW, REFUSED, Object, container, event, pod, waiting
 from .repull_builders import BACK_OFF, ENDED_WELL, INVALID, NEVER, NEW_IMAGE, PULL_FAILED, RUNS, changed
@@ -200,7 +201,7 @@ def test_each_container_tells_its_own_pull_and_the_last_one() -> None:
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_999_999, "10.0 MB"), (10_000_000, "10 MB"), (2_500_000_000, "2.5 GB")],
 )
 def test_sizes(count: int, text: str) -> None:
-    assert megabytes(count) == text
+    assert in_bytes(count) == text
 
 
 # Which refusals are new
