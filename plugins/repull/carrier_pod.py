@@ -10,16 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from pullcore.canary import NO_SIDECARS, RUN_LABEL
 from pullcore.pull import Object
 from pullcore.times import parse_time
 
 from repull.runtimes import Runtime
 
 CONTAINER = "carrier"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-LABELS = {MANAGED_BY: "kubectl-repull", "app.kubernetes.io/component": "load"}
+LABELS = {"app.kubernetes.io/managed-by": "kubectl-pullkit", "app.kubernetes.io/component": "image-carrier"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
-OUT_OF_MESH = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}  # a sidecar would be pulled, and stay
 SOCKET = "/kubectl-repull/runtime.sock"
 LIBRARIES = {"amd64": ("/lib", "/lib64"), "ppc64le": ("/lib", "/lib64")}  # where the loader is; /lib elsewhere
 SLOWEST = 512 * 1024  # bytes a second: a pod that takes longer is given up
@@ -29,7 +28,7 @@ PAUSE = re.compile(r"(^|[-_])pause([-_]|$)")
 
 
 def manifest(
-    namespace: str, node: Object, runtime: Runtime, helper: str, arguments: list[str], *, size: int, run: str = ""
+    namespace: str, node: Object, runtime: Runtime, helper: str, arguments: list[str], *, size: int, run: str
 ) -> Object:
     """The pod for one node. helper: an image that is there; arguments: of the runtime's script for SOCKET; run: tells this
     run's pods from others'."""
@@ -64,7 +63,7 @@ def manifest(
         "securityContext": _security(runtime),
         "volumeMounts": mounts,
     }
-    labels = {**LABELS, **OUT_OF_MESH, **({"kubectl-repull/run": run} if run else {})}
+    labels = {**LABELS, RUN_LABEL: run, **NO_SIDECARS}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -72,7 +71,7 @@ def manifest(
             "generateName": "kubectl-repull-load-",
             "namespace": namespace,
             "labels": labels,
-            "annotations": dict(OUT_OF_MESH),
+            "annotations": {**NO_SIDECARS, "kubectl-pullkit/purpose": "loads an image into its node's runtime, and goes"},
         },
         "spec": {
             "nodeName": node["metadata"]["name"],

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Optional
 
+from pullcore import canary
+from pullcore.canary import Canary, Outcome
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.permissions import demand
-from pullcore.platforms import may_run_on
+from pullcore.platforms import may_be_tried_on, may_run_on
+from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
@@ -22,13 +25,14 @@ from repull.archivestream import write_stream
 from repull.by_pod import PodCarrier
 from repull.by_ssh import SshCarrier
 from repull.carrier_ssh import shown
-from repull.carrying import Carried, Carrier, carry_all
+from repull.carrying import Carrier, carry_all
 from repull.load_plan import Chosen, Job, Plan
 from repull.progress import Progress
-from repull.runtimes import unpin
+from repull.runtimes import pins, unpin
 from repull.session import Session
 
 NODES = "/api/v1/nodes"
+PROOF = 120.0  # seconds for all canaries: none of them pulls
 
 
 def load(session: Session, evidence: Evidence, index: Index) -> frozenset[str]:
@@ -58,8 +62,10 @@ class _Loading:
         self._say(plans, carrier)
         if carrier:
             self._check(plans, carrier)
-            if not self.options.dry_run:
+        if not self.options.dry_run:
+            if carrier:
                 self._carry(plans, carrier)
+            self._prove(plans)
         return frozenset(pull.image for one in chosen for pull in one.pulls)
 
     def size_of(self, image: ArchivedImage) -> int:
@@ -81,10 +87,11 @@ class _Loading:
         names = {name for pull in chosen.pulls for name in self._may_run(pull)}
         return [node for name, node in by_name.items() if name in names]
 
-    def _may_run(self, pull: Pull) -> list[str]:
-        freed = replace(pull, containers=tuple(replace(use, node=None) for use in pull.containers))
-        some = [*may_run_on(freed, self.evidence, self.index), *may_run_on(pull, self.evidence, self.index)]
-        return [node["metadata"]["name"] for node in some]
+    def _may_run(self, pull: Pull) -> Iterator[str]:
+        """Where its pods may come to be: those of a DaemonSet are tied to their nodes, its template is not."""
+        of_pods = may_be_tried_on(pull, self.evidence, self.index)
+        of_templates = may_run_on(replace(pull, containers=()), self.evidence, self.index) if pull.sources else []
+        return (node["metadata"]["name"] for node in (*of_pods, *of_templates))
 
     def _waits(self, pull: Pull) -> bool:
         return any(use.state == "waiting" for use in pull.containers)
@@ -117,7 +124,7 @@ class _Loading:
             for line in plan.lines(how):
                 say(f"  {clean(line, 600)}")
             if self.options.pin:
-                for line in dict.fromkeys(unpin(job.runtime, job.name) for job in plan.jobs):
+                for line in dict.fromkeys(unpin(job.runtime, job.name) for job in plan.jobs if pins(job.node)):
                     say(f"  pin it against garbage collection; what takes that back, on the node: {clean(line, 400)}")
 
     def _check(self, plans: Sequence[Plan], carrier: Carrier) -> None:
@@ -142,16 +149,47 @@ class _Loading:
         jobs = [job for plan in plans for job in plan.jobs]
         results = carry_all(jobs, carrier, self._stream, progress, progress.say, parallelism=self.options.parallelism)
         failed = [one for one in results if one.fault]
-        for one in results:
-            if not one.fault:
-                self.session.tell(f"{one.job.node_name} has {one.job.name} ({one.job.digest[:19]})")
         if failed:
-            raise CommandError(_told(failed, len(results)))
+            raise CommandError(_told([(one.job, one.fault) for one in failed], len(results), "did not get the image"))
+
+    def _prove(self, plans: Sequence[Plan]) -> None:
+        """Has each kubelet say that it would start a pod with what is there, by a canary that may not pull."""
+        proofs = [
+            (job, Try(pull, job.node, "Never"))
+            for plan in plans
+            for job in (*plan.jobs, *plan.present)
+            for pull in _each_way(plan.chosen.pulls)
+        ]
+        prober = Prober(self.session.cluster, self.options.parallelism, PROOF, self._proven)
+        prober.clear_earlier(sorted({one.pull.namespace for _, one in proofs}))
+        now = self.session.now()
+        outcomes = [canary.outcome(one, now) for one in prober.probe([one for _, one in proofs])]
+        failed = [(job, fault) for (job, _), one in zip(proofs, outcomes) if (fault := _disproved(job, one))]
+        if failed:
+            raise CommandError(_told(failed, len(proofs), "have the image, but their kubelets would not use it"))
+
+    def _proven(self, one: Canary, outcome: Outcome) -> None:
+        if outcome.good:
+            self.session.tell(f"{one.node}: its kubelet starts pods with {one.asked[0]} without a pull")
 
     def _stream(self, job: Job) -> tuple[int, Iterator[bytes]]:
         return write_stream(self.archive, job.image, [job.name])
 
 
-def _told(failed: Sequence[Carried], count: int) -> str:
-    faults = "; ".join(f"{one.job.node_name}: {one.fault}" for one in failed)
-    return f"{len(failed)} of {count} nodes did not get the image, and nothing was started again: {faults}"
+def _each_way(asked: Sequence[Pull]) -> list[Pull]:
+    """One Pull for each namespace, service account and list of secrets: a kubelet may let one use what is there, and another
+    not (KEP-2535)."""
+    return list({(pull.namespace, pull.service_account, pull.secrets, pull.image): pull for pull in asked}.values())
+
+
+def _disproved(job: Job, outcome: Outcome) -> str:
+    if not outcome.good:
+        return outcome.text
+    if outcome.digest and not job.runtime.by_config and outcome.digest != job.digest:
+        return f"it uses {outcome.digest[:19]}, not {job.digest[:19]}"
+    return ""
+
+
+def _told(failed: Sequence[tuple[Job, str]], count: int, what: str) -> str:
+    faults = "; ".join(dict.fromkeys(f"{job.node_name}: {one_line(fault, 500)}" for job, fault in failed))
+    return f"{len(failed)} of {count} nodes {what}, and nothing was started again: {faults}"
