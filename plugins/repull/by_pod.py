@@ -124,9 +124,9 @@ class PodCarrier:
             if "PodSecurity" not in error.message and "security context constraint" not in error.message:
                 raise
             raise CommandError(
-                f"the carrier needs folders of its node, which pod security forbids in namespace {self.namespace} "
-                f"({one_line(error.message, 300)}): give a namespace that allows it (label "
-                "pod-security.kubernetes.io/enforce: privileged) with --carrier-namespace, or use --via=ssh"
+                f"pod security forbids the carrier in namespace {self.namespace}, for it mounts folders of its node: give "
+                "--carrier-namespace=NAME of one that allows it (label pod-security.kubernetes.io/enforce=privileged), or "
+                f"--via=ssh; the server says: {one_line(error.message, 200)}"
             ) from None
 
     def _delete(self, name: str, uid: Optional[str] = None) -> None:

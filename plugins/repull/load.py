@@ -132,10 +132,9 @@ class _Loading:
         if isinstance(carrier, PodCarrier):
             demand(self.session.cluster, by_pod.actions(self.namespace))
             for job in jobs:
-                if self.options.manner.dry_run == "server":
-                    carrier.try_out(job, self.size_of(job.image))
-                else:
-                    carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
+                carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
+            if self.options.manner.dry_run != "client":
+                carrier.try_out(jobs[0], self.size_of(jobs[0].image))
         names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
         how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
         yes = self.options.yes or self.options.dry_run
