@@ -12,8 +12,8 @@ from typing import Protocol
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import started
 
+from repull.bars import Bars
 from repull.load_plan import Job
-from repull.progress import Progress
 
 TRIES = 2
 Told = Callable[[int], None]
@@ -44,7 +44,7 @@ def carry_all(
     jobs: Sequence[Job],
     carrier: Carrier,
     stream: Stream,
-    progress: Progress,
+    progress: Bars,
     say: Callable[[str], None],
     *,
     parallelism: int,
@@ -72,7 +72,7 @@ def carry_all(
     return [done[number] for number in range(len(jobs))]
 
 
-def _carried(job: Job, carrier: Carrier, stream: Stream, progress: Progress, say: Callable[[str], None]) -> Carried:
+def _carried(job: Job, carrier: Carrier, stream: Stream, progress: Bars, say: Callable[[str], None]) -> Carried:
     fault = ""
     for attempt in range(TRIES):
         if fault:

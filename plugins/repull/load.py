@@ -22,12 +22,12 @@ from pullcore.workload import Index, pulls
 from repull import archive, by_pod, load_plan
 from repull.archive import Archive, ArchivedImage
 from repull.archivestream import write_stream
+from repull.bars import Bars
 from repull.by_pod import PodCarrier
 from repull.by_ssh import SshCarrier
 from repull.carrier_ssh import shown
 from repull.carrying import Carrier, carry_all
 from repull.load_plan import Chosen, Job, Plan
-from repull.progress import Progress
 from repull.runtimes import pins, unpin
 from repull.session import Session
 
@@ -144,7 +144,7 @@ class _Loading:
         if isinstance(carrier, PodCarrier):
             for name in carrier.sweep():
                 self.session.say(f"deleted pod/{name}, left behind by an earlier run")
-        progress = Progress(self.session.stderr, live=self.session.stderr.isatty())
+        progress = Bars(self.session.stderr, live=self.session.stderr.isatty())
         jobs = [job for plan in plans for job in plan.jobs]
         results = carry_all(jobs, carrier, self._stream, progress, progress.say, parallelism=self.options.parallelism)
         failed = [one for one in results if one.fault]

@@ -19,6 +19,7 @@ class _One:
     size: int
     began: float
     gone: int = 0
+    all_gone: float = 0.0  # when the last byte went
     word: str = ""
 
     def line(self, name: str, now: float) -> str:
@@ -29,7 +30,7 @@ class _One:
         return f"  {one_line(name, 60)} [{bar:-<{WIDTH}}] {part:4.0%} of {in_bytes(self.size)}, {state}"
 
 
-class Progress:
+class Bars:
     """Safe to use from several threads. Writes to a stream of text."""
 
     def __init__(self, stream: TextIO, *, live: bool) -> None:
@@ -47,7 +48,10 @@ class Progress:
 
     def went(self, name: str, count: int) -> None:
         with self._lock:
-            self._all[name].gone += count
+            one = self._all[name]
+            one.gone += count
+            if one.gone >= one.size:
+                one.all_gone = time.monotonic()
             if self._live and time.monotonic() - self._last > EVERY:
                 self._draw()
 
@@ -61,7 +65,8 @@ class Progress:
             if self._live:
                 self._draw()
             else:
-                self._stream.write(f"{name}: {word}, {in_bytes(one.gone)} in {took:.1f}s\n")
+                streamed = f" streamed in {one.all_gone - one.began:.1f}s" if one.all_gone else ""
+                self._stream.write(f"{name}: {word}, {in_bytes(one.gone)}{streamed}, in all {took:.1f}s\n")
                 self._stream.flush()
 
     def say(self, line: str) -> None:
