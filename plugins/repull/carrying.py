@@ -40,53 +40,48 @@ class Carried:
     fault: str = ""
 
 
-def carry_all(
-    jobs: Sequence[Job],
-    carrier: Carrier,
-    stream: Stream,
-    progress: Bars,
-    say: Callable[[str], None],
-    *,
-    parallelism: int,
-) -> list[Carried]:
+def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars, *, parallelism: int) -> list[Carried]:
     """What came of each job, in their order. Interrupted, it stops the carrier and lets the interrupt through."""
     waiting = deque(enumerate(jobs))
     done: dict[int, Carried] = {}
-    lock = threading.Lock()
+    lock, over = threading.Lock(), threading.Event()
 
     def work() -> None:
         while True:
             with lock:
-                if not waiting:
+                if not waiting or over.is_set():
                     return
                 number, job = waiting.popleft()
-            done[number] = _carried(job, carrier, stream, progress, say)
+            done[number] = _carried(job, carrier, stream, bars, over)
 
     workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
     try:
         for one in workers:
             one.result()
     finally:
+        over.set()
         carrier.stop()
-        progress.close()
+        bars.close()
     return [done[number] for number in range(len(jobs))]
 
 
-def _carried(job: Job, carrier: Carrier, stream: Stream, progress: Bars, say: Callable[[str], None]) -> Carried:
+def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threading.Event) -> Carried:
     fault = ""
     for attempt in range(TRIES):
+        if over.is_set():
+            return Carried(job, fault or "it was not tried")
         if fault:
-            say(f"{job.node_name}: {fault}: trying once more")
+            bars.say(f"{job.node_name}: {fault}: trying once more")
         try:
             size, pieces = stream(job)
-            progress.begin(job.node_name, size)
-            digest = carrier.carry(job, size, pieces, lambda count: progress.went(job.node_name, count), attempt)
+            bars.begin(job.node_name, size)
+            digest = carrier.carry(job, size, pieces, lambda count: bars.went(job.node_name, count), attempt)
         except CommandError as error:
             fault = one_line(str(error).removeprefix("error: "), 500)
             continue
         if digest == job.digest:
-            progress.end(job.node_name, "loaded")
+            bars.end(job.node_name, "loaded")
             return Carried(job)
         fault = f"it has {digest[:19] or 'no digest'} as {job.name} afterwards, not {job.digest[:19]}"
-    progress.end(job.node_name, "failed")
+    bars.end(job.node_name, "failed")
     return Carried(job, fault)

@@ -144,9 +144,9 @@ class _Loading:
         if isinstance(carrier, PodCarrier):
             for name in carrier.sweep():
                 self.session.say(f"deleted pod/{name}, left behind by an earlier run")
-        progress = Bars(self.session.stderr, live=self.session.stderr.isatty())
+        bars = Bars(self.session.stderr, live=self.session.stderr.isatty())
         jobs = [job for plan in plans for job in plan.jobs]
-        results = carry_all(jobs, carrier, self._stream, progress, progress.say, parallelism=self.options.parallelism)
+        results = carry_all(jobs, carrier, self._stream, bars, parallelism=self.options.parallelism)
         failed = [one for one in results if one.fault]
         if failed:
             raise CommandError(_told([(one.job, one.fault) for one in failed], len(results), "did not get the image"))

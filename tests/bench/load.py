@@ -1,4 +1,4 @@
-"""An image onto two nodes at once: `kubectl repull --load` against `kubectl exec -i` of the same bytes into `cat >/dev/null`,
+"""An image onto two nodes at once: `kubectl repull --load` against `kubectl exec -i` of the same bytes into `cat >/dev/null`
 which neither checks, stores nor unpacks anything; and what it takes of memory for a small archive and for a large one."""
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def _exec(kubectl: Kubectl, cluster: Cluster, archive: Path) -> float:
         words = ["kubectl", "exec", "-i", node.name, "-n", kubectl.namespace, "--", "sh", "-c", "cat >/dev/null"]
         with archive.open("rb") as content:
             running.append(subprocess.Popen(words, env=kubectl.env, stdin=content, stdout=subprocess.DEVNULL))
-    if any([one.wait(600) for one in running]):
+    codes = [one.wait(600) for one in running]
+    if any(codes):
         raise BenchError("kubectl exec failed")
     return time.monotonic() - began
 

@@ -1,5 +1,5 @@
-"""kubectl repull --load on two real nodes: an image that no registry has runs on both afterwards, and what can't be loaded is
-told before anything is done. Whatever happens, nothing of ours is left in the cluster."""
+"""kubectl repull --load on two real nodes: an image that no registry has runs on both afterwards, and what can't be loaded
+is told before anything is done. Whatever happens, nothing of ours is left in the cluster."""
 
 from __future__ import annotations
 
