@@ -75,7 +75,7 @@ def _probe(one: Outcome) -> dict[str, Any]:
         "node": one.node,
         "pullPolicy": one.policy,
         "result": one.result,
-        "cause": one.word.cause if one.word else None,
+        "cause": one.cause or None,
         "message": one.word.message if one.word else one_line(one.text, 1000),
         "digest": one.digest or None,
         "seconds": one.took,

@@ -48,14 +48,15 @@ class Plan:
 
 
 def plan(report: Report, options: ProbeOptions) -> Plan:
-    """Each Pull with each node that may run it, or that is named. Raises CommandError for a node that is not there, and
-    where the nodes are not known."""
+    """Each Pull with each node that may run it, or that is named; not a name that is none, which needs no trying, nor an
+    image volume, which may be no image of a program. Raises CommandError for a node that is not there, and where the nodes
+    are not known."""
     evidence, index = report.evidence, Index(report.evidence)
     nodes = _named(evidence, options)
     tries: list[Try] = []
     pulls: list[Try] = []
     for one in report.pulls:
-        if one.reference is None:  # a name that is none is judged without trying
+        if one.reference is None or _is_of_volume(one.pull):
             continue
         pull = one.pull
         there = {view.name for view in node_views(pull.image, (), evidence) if view.present}
@@ -74,7 +75,7 @@ def probe(report: Report, options: ProbeOptions, cluster: Cluster, talk: Convers
     evidence = report.evidence
     wanted = plan(report, options)
     if not wanted.tries:
-        talk.say("Nothing to probe: no image in question, or no node that may run it.")
+        talk.say("Nothing to probe: no image of a container is in question, or no node may run it.")
         return evidence
     prober = Prober(cluster, options.parallelism, options.timeout, _teller(talk, len(wanted.tries)))
     namespaces = sorted({one.pull.namespace for one in wanted.tries})
@@ -119,6 +120,10 @@ def _to_ask(wanted: Plan, *, scan: bool) -> str:
     if wanted.bytes and wanted.bytes > MUCH:
         return f"the nodes may pull up to {in_bytes(wanted.bytes)} in all"
     return "all that waits is probed" if scan else ""
+
+
+def _is_of_volume(pull: Pull) -> bool:
+    return all(source.path.endswith(".image.reference") for source in pull.sources)
 
 
 def _named(evidence: Evidence, options: ProbeOptions) -> list[Object]:

@@ -162,9 +162,11 @@ def _manifest(view: View) -> Step:
 
 
 def _kubelet(one: Diagnosis, evidence: Evidence) -> Iterator[Step]:
-    if one.said:
+    # What canaries were told stands in the step after this.
+    told = [said for said in one.said if said.use is None or said.use in one.pull.containers]
+    if told:
         shown: dict[tuple[str, str], list[Said]] = {}
-        for said in one.said:
+        for said in told:
             shown.setdefault((said.word.reason, said.word.detail), []).append(said)
         for group in shown.values():
             yield Step("kubelet", "bad", _said(group[0], len(group), evidence))
@@ -201,7 +203,8 @@ def _probe(one: Diagnosis) -> Iterator[Step]:
 def _probed(probe: Outcome) -> str:
     digest = f", {probe.digest[:19]}" if probe.digest else ""
     given = "" if probe.same_list else "; with the service account's pull secrets of today, which this Pull's pods lack"
-    return f"{probe.text}{digest}{given}"
+    cause = f"{probe.cause}: " if probe.cause else ""
+    return f"{cause}{probe.text}{digest}{given}"
 
 
 def _said(said: Said, count: int, evidence: Evidence) -> str:

@@ -53,14 +53,15 @@ class Canary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a canary. result: pulled, present, refused or unknown; text: in words; word: the kubelet's, of a refusal;
-    same_list: it had just the pull secrets that the Pull has; took: seconds; size: bytes."""
+    """What came of a canary. result: pulled, present, refused or unknown; text: in words; word: the kubelet's, of a refusal,
+    and cause: its class; same_list: it had just the pull secrets that the Pull has; took: seconds; size: bytes."""
 
     node: str
     policy: str
     result: str
     text: str
     word: Optional[KubeletWord] = None
+    cause: str = ""
     use: Optional[ContainerUse] = None
     same_list: bool = True
     digest: str = ""
@@ -159,8 +160,7 @@ def outcome(canary: Canary, now: datetime) -> Outcome:
         return replace(known, result=PULLED, text="is there now")
     word = kubelet.word(use, pod, image, canary.events, now)
     if word:
-        # The kubelet says only "Back-off" from its second try on; the class of error is what counts.
-        return replace(known, result=REFUSED, text=f"{word.cause}: {word.detail or word.message}", word=word)
+        return replace(known, result=REFUSED, text=word.detail or word.message, word=word, cause=word.cause)
     status = pod.get("status", {})
     if status.get("phase") == "Failed" and status.get("reason") != EXPIRED:
         text = f"the kubelet did not try: {status.get('reason') or 'the pod failed'}{_more(status)}"

@@ -42,7 +42,7 @@ LISTS = {
     "NAMESPACE": ("get", "namespaces", "-o", "name"),
 }
 CHOICES = ("FORMAT", "HOW", "WHEN")  # values that the help lists
-PATHS = {"FILE": FILES, "DIR": FOLDERS}
+PATHS = {"FILE": FILES, "DIR": FOLDERS, "SOURCE": FILES}
 TARGET = "TYPE/NAME"
 # With these no object of the cluster is named.
 NAMELESS = ("--all-namespaces", "--selector", "--image", "--filename", "--recreate-domain")

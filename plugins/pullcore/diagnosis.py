@@ -98,7 +98,9 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
     seen = view(reference, lookup, pull.policy, evidence.registries, unsure=case.list_is_unknown)
     proven = seen is not None and seen.proven
     said = tuple(settle(use, word, reference, lookup, nodes, sources, proven=proven) for use, word in words)
-    case = replace(case, said=said, view=seen)
+    settled = {one.use: one.cause for one in said if one.use}
+    probes = tuple(replace(one, cause=settled.get(one.use, one.cause)) if one.use else one for one in probes)
+    case = replace(case, said=said, view=seen, probes=probes)
     findings = _findings(case)
     return Diagnosis(
         pull, _verdict(case, findings), findings, reference, lookup, said, nodes, sources, case.list_is_unknown, seen, probes

@@ -24,8 +24,9 @@ from pullcore.times import parse_time
 PAUSES = (0.2, 0.2, 0.3, 0.5, 1.0, 2.0)  # between two looks at a canary; the last goes on
 DIGEST_TIME = 3.0  # seconds that an image which is there may take to be made a container, which tells its digest
 SECOND_TRY = 25.0  # seconds: the kubelet's first back-off is 10
+SILENT = 60.0  # seconds: a kubelet that lives acknowledges a pod in a few
 CLEARING = 10.0  # seconds
-SPARE = 60.0  # seconds after its end that a canary of another run is not touched
+SPARE = 30.0  # seconds after its end that a canary of another run is not touched
 # Refusals that the next try may not meet: the kubelet's own limit, a pull that was given up.
 PASSING = frozenset(("throttled", "canceled"))
 
@@ -172,6 +173,9 @@ class Prober:
                     return seen
             elif _is_last_word(told, wanted, now - began):
                 return seen
+            silent = not (seen.pod or {}).get("status", {}).get("startTime") and now - began > SILENT
+            if silent:
+                return replace(seen, why=f"its kubelet said nothing within {SILENT:.0f}s: is the node ready?")
             if now >= until:
                 return replace(seen, why=f"{told.text}, after {now - began:.0f}s")
             if self._over.wait(min(PAUSES[min(turn, len(PAUSES) - 1)], max(until - now, 0.05))):

@@ -70,10 +70,12 @@ def host_of(registry: str) -> str:
 
 
 class Registry:
-    """One registry in one run; safe to use from several threads once `reach` is done."""
+    """One registry in one run; safe to use from several threads once `reach` is done. actions: what tokens are asked for, of
+    the repository in question (distribution, docs/spec/auth/scope.md); besides: scopes that they are asked for, too."""
 
-    def __init__(self, name: str, wire: Wire, signs: SignIn) -> None:
+    def __init__(self, name: str, wire: Wire, signs: SignIn, *, actions: str = "pull", besides: Sequence[str] = ()) -> None:
         self.name = name
+        self._actions, self._besides = actions, tuple(besides)
         self.wire = wire
         self.signs = signs
         self.found = Reach(name, f"https://{host_of(name)}")
@@ -271,7 +273,7 @@ class Registry:
                 service = self._token_service(self._challenge)
                 self.found = replace(self.found, signs_in=self._challenge.scheme, token_service=service)
             return self._head(reference, credential)
-        if authorization and challenge.get("realm") == first.get("realm") and not self._scopes(reference, challenge)[1:]:
+        if authorization and challenge.get("realm") == first.get("realm") and not self._asks_more(reference, challenge):
             return head
         # It asks for more than it did at first, perhaps elsewhere: once more, with that.
         service = self._token_service(challenge)
@@ -295,6 +297,22 @@ class Registry:
         token = self.signs.token(challenge, self._scopes(reference), reference.repository, credential)
         return f"Bearer {token.value}", token.granted
 
+    def _asks_more(self, reference: Reference, challenge: Challenge) -> bool:
+        return self._scopes(reference, challenge) != self._scopes(reference)
+
+    def header(self, reference: Reference, credential: Optional[str], refused: Optional[Reply] = None) -> str:
+        """The Authorization for other requests than those made here; refused: the 401 that the last one got, for another
+        one. Empty where none is asked for. To be called after `reach`. Raises Refused, WireError."""
+        if refused is None:
+            return self._authorization(reference, credential)[0]
+        challenge = choose(parse(refused.challenges))
+        if challenge is None:
+            return ""
+        if challenge.scheme == "basic":
+            return f"Basic {self.signs.vault.basic(credential)}" if credential else ""
+        scopes = self._scopes(reference, challenge)
+        return f"Bearer {self.signs.token(challenge, scopes, reference.repository, credential, fresh=True).value}"
+
     def _as_before(self, reference: Reference, credential: Optional[str]) -> str:
         """The header that goes with an answer; nobody's, where the credential was refused and did no harm."""
         try:
@@ -302,12 +320,11 @@ class Registry:
         except Refused:
             return ""
 
-    @staticmethod
-    def _scopes(reference: Reference, challenge: Optional[Challenge] = None) -> list[str]:
-        """Ours, and what a registry asks for besides; of repositories only this one, and never more than to pull."""
+    def _scopes(self, reference: Reference, challenge: Optional[Challenge] = None) -> list[str]:
+        """Ours, and what a registry asks for besides; of repositories only what we ask for ourselves."""
         asked = challenge.get("scope").split()[:5] if challenge else []
         more = [one for one in asked if not one.startswith("repository:") and re.fullmatch(r"[!-~]{1,200}", one)]
-        return [f"repository:{reference.repository}:pull", *more]
+        return [f"repository:{reference.repository}:{self._actions}", *self._besides, *more]
 
     def _send(self, method: str, path: str, authorization: str, limit: int = 64 * 1024) -> Reply:
         return self.wire.send(method, f"{self.url}{path}", authorization=authorization, accept=ACCEPT, limit=limit)

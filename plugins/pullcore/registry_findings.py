@@ -39,6 +39,8 @@ SPECIFIC = {
 # How far a pull gets before it fails so: to the registry, to its manifests, to the image.
 _FAR = {**dict.fromkeys((*AUTHENTICATION, "rate-limited"), 1), **dict.fromkeys(MISSING, 2)}
 _FAR |= dict.fromkeys("platform-mismatch bad-content disk-full runtime policy".split(), 3)
+# What fails on the node, whoever has the image.
+ON_THE_NODE = frozenset(("platform-mismatch", "disk-full", "runtime", "policy"))
 FEW = 0.1  # of the pulls that a registry allows
 
 
@@ -200,7 +202,7 @@ def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
 def _seen_here(case: Case) -> tuple[str, ...]:
     """A word beside the kubelet's refusal, where the registry gives this machine what it does not give the node."""
     view = case.view
-    if view is None or view.manifest != PRESENT or not case.failing or "platform-mismatch" in case.refused:
+    if view is None or view.manifest != PRESENT or not case.failing or case.refused & ON_THE_NODE:
         return ()
     if "http-https-mismatch" in case.refused and view.reach.url.startswith("http:"):
         return (f"seen from this machine, {case.reference.registry} speaks plain HTTP",)

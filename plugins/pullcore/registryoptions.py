@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,9 +34,17 @@ class RegistryOptions:
                 raise UsageError(f'"{one_line(host, 60)}" is no host: write it as images do, such as some.registry.com:5000')
         return found
 
-    def wire(self, connection: Connection, user_agent: str, environ: Mapping[str, str], tell: Callable[[str], None]) -> Wire:
-        """The way to registries; `tell` gets warnings, and the log of requests. Raises CommandError for a file of
-        certificates that is none."""
+    def wire(
+        self,
+        connection: Connection,
+        user_agent: str,
+        environ: Mapping[str, str],
+        tell: Callable[[str], None],
+        *,
+        endless: bool = False,
+    ) -> Wire:
+        """The way to registries; `tell` gets warnings, and the log of requests; endless: only each request has a bound, not
+        all together. Raises CommandError for a file of certificates that is none."""
         from pullcore.wire import Access, Wire, read_authority
 
         access = Access(
@@ -43,6 +52,7 @@ class RegistryOptions:
             plain_http=frozenset(self.plain_http),
             skip_verify=frozenset(self.skip_verify),
             request_timeout=connection.request_timeout or Access.request_timeout,
+            total_timeout=math.inf if endless else Access.total_timeout,
         )
         for host in self.skip_verify:
             tell(

@@ -51,7 +51,8 @@ def for_refusal(cause: str, case: Case, nodes: str) -> tuple[str, ...]:
 
 def describe(case: Case) -> tuple[str, ...]:
     """Where to read on, when no command is known to mend it."""
-    pods = list(dict.fromkeys(one.use.pod for one in case.said if one.use))
+    own = {use.pod for use in case.pull.containers}
+    pods = list(dict.fromkeys(one.use.pod for one in case.said if one.use and one.use.pod in own))
     return (case.commands.kubectl("describe", "pod", pods[0]),) if pods else ()
 
 

@@ -136,8 +136,11 @@ class SignIn:
                 return reply
         return send()
 
-    def token(self, challenge: Challenge, scopes: Iterable[str], repository: str, credential: Optional[str]) -> Token:
-        """The token for these scopes. Raises Refused or WireError, the same for everybody who asks for the same."""
+    def token(
+        self, challenge: Challenge, scopes: Iterable[str], repository: str, credential: Optional[str], *, fresh: bool = False
+    ) -> Token:
+        """The token for these scopes; fresh: not one that was given before, which may have expired. Raises Refused or
+        WireError, the same for everybody who asks for the same."""
         scope = " ".join(sorted(scopes))
         key = (challenge.get("realm"), challenge.get("service"), scope, credential)
         with self._lock:
@@ -145,7 +148,7 @@ class SignIn:
         with slot.lock:
             if slot.refusal:
                 raise slot.refusal
-            if slot.token is None:
+            if slot.token is None or fresh:
                 try:
                     slot.token = self._fetched(challenge, scope, repository, credential)
                 except (Refused, WireError) as error:

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Optional
@@ -36,6 +36,7 @@ from pullcore.wirefault import WireError as WireError
 from pullcore.wirefault import failure
 
 BODY = 64 * 1024  # of an error, or of a token
+PATIENCE = 120.0  # seconds without progress of what is sent, and for the answer to it
 REDIRECTS = 5
 CONNECTIONS = 16  # kept open to one host
 
@@ -85,6 +86,21 @@ class Reply:
     redirected: bool
     milliseconds: int
     whole: bool = True  # False: the body was longer than its bound
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a request carries. pieces: gives it from the beginning; size: in bytes. It may take as long as it goes on: only
+    what stands still for PATIENCE ends."""
+
+    pieces: Callable[[], Iterator[bytes]]
+    size: int
+    media_type: str = "application/octet-stream"
+    more: Mapping[str, str] = field(default_factory=dict)  # headers
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Type": self.media_type, "Content-Length": str(self.size), **self.more}
 
 
 class Wire:
@@ -138,32 +154,37 @@ class Wire:
         accept: str = "application/json",
         limit: int = BODY,
         again: bool = True,
+        content: Optional[Content] = None,
     ) -> Reply:
-        """One request, and the redirects that it leads to, without the authorization. again: whether it may be sent a second
-        time where the server had closed an idle connection. Raises WireError."""
+        """One request, and the redirects that it leads to, without the authorization; what carries a content follows none.
+        again: whether it may be sent a second time where the server had closed an idle connection. Raises WireError, and
+        whatever the content raises."""
         headers = {**self._headers, "Accept": accept}
         own = {"Authorization": authorization} if authorization else {}
-        with self._guarded() as guard:
+        with self._guarded(content) as guard:
             for hop in range(REDIRECTS + 1):
-                reply = self._exchange(method, url, {**headers, **({} if hop else own)}, limit, guard, again)
-                if reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
+                reply = self._exchange(method, url, {**headers, **({} if hop else own)}, limit, guard, again, content)
+                if content or reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
                     return replace(reply, redirected=hop > 0)
-                url = _followed(url, place, self.clean(place))
+                url = followed(url, place, self.clean(place))
             raise WireError(
                 "registry-error", f"more than {REDIRECTS} redirects, the last one to {self.clean(urlsplit(url).netloc)}"
             )
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard, again: bool) -> Reply:
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard, again: bool,
+        content: Optional[Content],
+    ) -> Reply:  # fmt: skip
         host = urlsplit(url).netloc
         began = time.monotonic()
         try:
             pool = self._pool(url)
             try:
-                reply = self._once(pool, method, url, headers, limit, guard)
+                reply = self._once(pool, method, url, headers, limit, guard, content)
             except ProtocolError:
                 if not again or guard.left() < 0.1:
                     raise
-                reply = self._once(pool, method, url, headers, limit, guard)  # an idle connection that was closed
+                reply = self._once(pool, method, url, headers, limit, guard, content)  # an idle connection that was closed
         except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
             self._tell(method, url, "failed", began)
             if guard.fired:
@@ -173,13 +194,16 @@ class Wire:
         return reply
 
     def _once(
-        self, pool: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard
-    ) -> Reply:
+        self, pool: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str], limit: int, guard: Guard,
+        content: Optional[Content],
+    ) -> Reply:  # fmt: skip
         began = time.monotonic()
         with self._lock:
             self.sent += 1
+        body = _renewing(content, guard) if content else None
+        headers = {**headers, **content.headers} if content else headers
         response = pool.request(
-            method, url, headers=headers, timeout=urllib3.Timeout(connect=guard.left(), read=guard.left()),
+            method, url, body=body, headers=headers, timeout=urllib3.Timeout(connect=guard.left(), read=guard.left()),
             retries=False, redirect=False, preload_content=False, decode_content=False,
         )  # fmt: skip
         took = int((time.monotonic() - began) * 1000)
@@ -187,13 +211,13 @@ class Wire:
             response.close()
             raise ProtocolError("half a header", ConnectionResetError())
         try:
-            body = _read(response, limit)
+            answer = _read(response, limit)
         finally:
             response.close()  # one that was read to its end is back in the pool already
         values = {name.lower(): value for name, value in response.headers.items()}
         challenges = tuple(response.headers.getlist("WWW-Authenticate"))
         reason = self.clean(response.reason or "")
-        return Reply(response.status, reason, values, challenges, body[:limit], url, False, took, len(body) <= limit)
+        return Reply(response.status, reason, values, challenges, answer[:limit], url, False, took, len(answer) <= limit)
 
     def _tell(self, method: str, url: str, what: str, began: float) -> None:
         if self._log:
@@ -288,8 +312,8 @@ class Wire:
     # Time
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[Guard]:
-        guard = Guard(max(min(self.access.request_timeout, self.time_left()), 0.001))
+    def _guarded(self, content: Optional[Content]) -> Iterator[Guard]:
+        guard = Guard(PATIENCE if content else max(min(self.access.request_timeout, self.time_left()), 0.001))
         self._guards.current = guard
         try:
             yield guard
@@ -312,9 +336,17 @@ class Guard:
         self.fired = False
         self._until = time.monotonic() + seconds
         self._sockets: list[Any] = []
+        self._ended = False
+        self._start(seconds)
+
+    def _start(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._fire)
         self._timer.daemon = True
         self._timer.start()
+
+    def renew(self) -> None:
+        """It goes on: the time begins anew."""
+        self._until = time.monotonic() + self.seconds
 
     def left(self) -> float:
         return max(self._until - time.monotonic(), 0.001)
@@ -323,9 +355,15 @@ class Guard:
         self._sockets.append(connected)
 
     def end(self) -> None:
+        self._ended = True
         self._timer.cancel()
 
     def _fire(self) -> None:
+        left = self._until - time.monotonic()
+        if left > 0.001:  # it was renewed
+            if not self._ended:
+                self._start(left)
+            return
         self.fired = True
         for connected in self._sockets:
             with contextlib.suppress(OSError):
@@ -333,7 +371,13 @@ class Guard:
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _followed(url: str, place: str, shown: str) -> str:
+def _renewing(content: Content, guard: Guard) -> Iterator[bytes]:
+    for piece in content.pieces():
+        yield piece
+        guard.renew()
+
+
+def followed(url: str, place: str, shown: str) -> str:
     """Where a redirect leads; shown: the place as it may be repeated. Raises WireError for places that nobody should be sent
     to."""
     try:

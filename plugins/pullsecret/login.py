@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pullcore import password
 from pullcore.authfile import Server, server_for
 from pullcore.dockerlogin import default_config, login_from
 from pullcore.errors import CommandError, UsageError, one_line
@@ -14,8 +15,6 @@ from pullcore.reference import Reference
 
 from pullsecret.options import LoginOptions
 from pullsecret.session import Session
-
-LARGEST = 64 * 1024  # of a file with a password
 
 
 @dataclass(frozen=True)
@@ -84,36 +83,7 @@ def _asked(question: str, option: str, session: Session) -> str:
 
 
 def _password(options: LoginOptions, session: Session) -> str:
-    if options.password is not None:
-        session.say("Warning: a password on the command line can be seen by others; --docker-password-stdin can't")
-        password = options.password
-    elif options.password_stdin:
-        try:
-            password = session.stdin.read(LARGEST + 1)
-        except UnicodeDecodeError:
-            raise CommandError("standard input is no text in UTF-8, so it can't be a password") from None
-    elif options.password_file is not None:
-        password = _of_file(options.password_file)
-    elif session.interactive:
-        password = session.ask_secret("Password")
-    else:
-        raise UsageError("a password is needed: --docker-password-stdin, --docker-password-file or --from-docker-config")
-    password = password.rstrip("\r\n")
-    if any("\ud800" <= char <= "\udfff" for char in password):  # bytes that Python lets through under LANG=C
-        raise CommandError("the password is no text in UTF-8: nothing was changed")
-    if not password:
-        raise CommandError("the password is empty: nothing was changed")
-    if len(password) > LARGEST or "\0" in password:
-        raise CommandError("the password is too long, or holds characters that no registry takes: nothing was changed")
-    return password
-
-
-def _of_file(name: str) -> str:
-    shown = one_line(name, 200)
-    try:
-        with Path(name).open("rb") as file:
-            return file.read(LARGEST + 1).decode()
-    except OSError as error:
-        raise CommandError(f"{shown} can't be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{shown} is no text in UTF-8, so it can't be a password") from None
+    needed = "a password is needed: --docker-password-stdin, --docker-password-file or --from-docker-config"
+    return password.obtain(
+        password.PasswordOptions(options.password, options.password_stdin, options.password_file, needed), session
+    )

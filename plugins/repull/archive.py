@@ -49,9 +49,10 @@ class Blob:
     _piece: Piece = field(repr=False)
     _shown: str = field(repr=False)
 
-    def open(self) -> Reader:
-        """Its bytes, read where they are and checked against the digest. Reading raises CommandError."""
-        return Reader(self._piece, self._shown, self.digest)
+    def open(self, start: int = 0) -> Reader:
+        """Its bytes, read where they are, and checked against the digest if they are read from the first on. Reading raises
+        CommandError."""
+        return Reader(self._piece, self._shown, "" if start else self.digest, start)
 
 
 @dataclass(frozen=True)

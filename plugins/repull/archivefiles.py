@@ -58,13 +58,13 @@ class Files(Protocol):
 
 
 class Reader(io.RawIOBase):
-    """The bytes of one file, from first to last. Where a digest is given, the last ones come only after all were checked
-    against it. Raises CommandError. Several may read the same archive at once, also from several threads."""
+    """The bytes of one file, from `start` to the last. Where a digest is given, the last ones come only after all were
+    checked against it. Raises CommandError. Several may read the same archive at once, also from several threads."""
 
-    def __init__(self, piece: Piece, shown: str, digest: str = "") -> None:
+    def __init__(self, piece: Piece, shown: str, digest: str = "", start: int = 0) -> None:
         super().__init__()
         self._piece, self._shown, self._digest = piece, shown, digest
-        self._done = 0
+        self._done = start
         self._hash = hashlib.new(digest.partition(":")[0]) if digest else None
         self._own = piece.path is not None
         self._descriptor = _opened(piece.path, shown) if piece.path is not None else piece.descriptor

@@ -28,6 +28,7 @@ from repull.by_ssh import SshCarrier
 from repull.carrier_ssh import shown
 from repull.carrying import Carrier, carry_all
 from repull.load_plan import Chosen, Job, Plan
+from repull.options import LoadOptions
 from repull.runtimes import pins, unpin
 from repull.session import Session
 
@@ -35,38 +36,38 @@ NODES = "/api/v1/nodes"
 PROOF = 120.0  # seconds for all canaries: none of them pulls
 
 
-def load(session: Session, evidence: Evidence, index: Index) -> frozenset[str]:
+def load(session: Session, evidence: Evidence, options: LoadOptions) -> set[str]:
     """Loads the archive onto the nodes; the images of Pulls that are there now (or would be), as these write them. Raises
     CommandError where a node did not get it: then nothing is started again."""
-    with archive.read(session.options.load or "") as opened:
+    with archive.read(options.archive) as opened:
         for note in opened.notes:
             session.say(f"Note: {clean(note)}")
-        return _Loading(session, evidence, index, opened).all()
+        return _Loading(session, evidence, options, opened).all()
 
 
 class _Loading:
-    def __init__(self, session: Session, evidence: Evidence, index: Index, opened: Archive) -> None:
-        self.session, self.options = session, session.options
-        self.evidence, self.index, self.archive = evidence, index, opened
-        self.namespace = self.options.carrier_namespace or session.namespace
+    def __init__(self, session: Session, evidence: Evidence, options: LoadOptions, opened: Archive) -> None:
+        self.session, self.options = session, options
+        self.evidence, self.index, self.archive = evidence, Index(evidence), opened
+        self.namespace = options.namespace or session.namespace
 
-    def all(self) -> frozenset[str]:
+    def all(self) -> set[str]:
         asked = pulls(self.evidence)
-        chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.load_as)
+        chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.to or "")
         whole = self._nodes()
         plans = [
-            load_plan.plan(one, self._for(one, whole), self.size_of, self.options.containerd_socket, pin=self.options.pin)
+            load_plan.plan(one, self._for(one, whole), self.size_of, self.options.socket or "", pin=self.options.pin)
             for one in chosen
         ]
         carrier = self._carrier() if any(one.jobs for one in plans) else None
         self._say(plans, carrier)
         if carrier:
             self._check(plans, carrier)
-        if not self.options.dry_run:
+        if not self.session.options.dry_run:
             if carrier:
                 self._carry(plans, carrier)
             self._prove(plans)
-        return frozenset(pull.image for one in chosen for pull in one.pulls)
+        return {pull.image for one in chosen for pull in one.pulls}
 
     def size_of(self, image: ArchivedImage) -> int:
         """Bytes of its stream, but for its name."""
@@ -133,11 +134,11 @@ class _Loading:
             demand(self.session.cluster, by_pod.actions(self.namespace))
             for job in jobs:
                 carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
-            if self.options.manner.dry_run != "client":
+            if self.session.options.manner.dry_run != "client":
                 carrier.try_out(jobs[0], self.size_of(jobs[0].image))
         names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
         how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
-        yes = self.options.yes or self.options.dry_run
+        yes = self.session.options.yes or self.session.options.dry_run
         self.session.confirm(f"{how} is root on {names} while it loads the image", yes=yes)
 
     def _carry(self, plans: Sequence[Plan], carrier: Carrier) -> None:

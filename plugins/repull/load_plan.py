@@ -98,9 +98,7 @@ def choose(
     if name:
         key = _key(_named(name))
         if key not in asked:
-            raise CommandError(
-                f"--load-as {one_line(name, 200)} is not an image of the target, which asks for {_some(asked)}"
-            )
+            raise CommandError(f"--to {one_line(name, 200)} is not an image of the target, which asks for {_some(asked)}")
         asked = {key: asked[key]}
     same = [(key, one) for key in asked for one in images if key in _names(one)]
     if same:
@@ -110,9 +108,7 @@ def choose(
     if len(images) != 1:
         raise CommandError(f"the archive holds {holds}, but the target asks for {_some(wanted)}: save just that one")
     if len(wanted) != 1:
-        raise CommandError(
-            f"the archive holds {holds}, the target asks for {_some(wanted)}: tell which with --load-as=IMAGE"
-        )
+        raise CommandError(f"the archive holds {holds}, the target asks for {_some(wanted)}: tell which with --to=REF")
     return [_checked(Chosen(images[0], wanted[0], tuple(asked[wanted[0]]), was=images[0].shown))]
 
 
@@ -145,7 +141,7 @@ def _named(image: str) -> Reference:
     try:
         return parse(image)
     except InvalidReference as error:
-        raise CommandError(f"--load-as: {error}") from None
+        raise CommandError(f"--to: {error}") from None
 
 
 def _key(reference: Reference) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional, TextIO
 
 from pullcore import command
 from pullcore.diagnosis import Diagnosis, Report, diagnose
@@ -25,6 +26,9 @@ from repull.report import Run
 from repull.session import Session
 from repull.steps import Step, acting
 from repull.wait import Wait
+
+if TYPE_CHECKING:  # a network library, which is imported where it is needed
+    from repull.push import Pushed
 
 LISTED_WITHIN = 10.0  # seconds; then it goes on with what is known
 
@@ -47,27 +51,57 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     if again and wanted.dry_run:
         return 0  # what is not there can't be looked at
     evidence = check.observe(session)
-    index = Index(evidence)
-    loaded: Collection[str] = ()
-    if wanted.load:
-        from repull.load import load
-
-        loaded = load(session, evidence, index)
+    pushed = _pushed(session, evidence)
+    if pushed and pushed.result == "pushed":
+        evidence = check.observe(session)  # it may have taken long
+    loaded = _loaded(session, evidence)
+    if loaded:
         evidence = check.observe(session)
-        index = Index(evidence)
+    index = Index(evidence)
     steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
-    after = check.next_tries(session, evidence, steps)
-    blocked = {} if wanted.force else _blocked(evidence, after, steps, loaded)
+    after = _without(check.next_tries(session, evidence, steps), loaded)
+    blocked = {} if wanted.force else _blocked(evidence, _as_planned(after, pushed), steps)
     ours = [step for step in steps if step.asker not in blocked]
-    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run)
+    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed)
     report.say_blocked(run, session)
     report.say_plan(run, session)
     if acting(ours):
         _confirm(session, ours, index)
-    _carry_out(run, session, index, check.believed(after) | set(loaded))
+    _carry_out(run, session, index, check.believed(after) | loaded)
     report.conclude(run, session)
     return 0 if run.well else 1
+
+
+def _pushed(session: Session, evidence: Evidence) -> Optional[Pushed]:
+    options = session.options.push
+    if options is None:
+        return None
+    from repull.push import push
+
+    return push(session, evidence, options)
+
+
+def _loaded(session: Session, evidence: Evidence) -> set[str]:
+    """The images that the nodes have now, as Pulls write them."""
+    options = session.options.load
+    if options is None:
+        return set()
+    from repull.load import load
+
+    return load(session, evidence, options)
+
+
+def _without(after: Report, loaded: Collection[str]) -> Report:
+    """What nodes were given no registry is asked for, so that what these say counts for nothing."""
+    return replace(after, pulls=tuple(one for one in after.pulls if one.pull.image not in loaded))
+
+
+def _as_planned(after: Report, pushed: Optional[Pushed]) -> Report:
+    """In a dry run nothing was pushed, so that what asks for it is not judged."""
+    if pushed is None or pushed.result != "planned":
+        return after
+    return replace(after, pulls=tuple(one for one in after.pulls if str(one.reference) != pushed.image))
 
 
 def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
@@ -78,14 +112,10 @@ def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
     return Planner(seen, index, wanted, session.permissions.may, evidence.observed_at).steps()
 
 
-def _blocked(
-    evidence: Evidence, after: Report, steps: Sequence[Step], loaded: Collection[str]
-) -> dict[Target, list[Diagnosis]]:
-    """What is in question and would be refused again, by the object that asks for it. loaded: images that the nodes were
-    given, so that nobody is asked for them."""
+def _blocked(evidence: Evidence, after: Report, steps: Sequence[Step]) -> dict[Target, list[Diagnosis]]:
+    """What is in question and would be refused again, by the object that asks for it."""
     in_question = {*evidence.targets, *(step.asker for step in steps)}
-    refused = [one for one in still_blocked(evidence, after) if one.pull.image not in loaded]
-    return {asker: some for asker, some in askers_of(refused).items() if asker in in_question}
+    return {asker: some for asker, some in askers_of(still_blocked(evidence, after)).items() if asker in in_question}
 
 
 def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:

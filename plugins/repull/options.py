@@ -10,17 +10,49 @@ from typing import Any, Optional
 from pullcore import command
 from pullcore.changes import Manner
 from pullcore.errors import UsageError, one_line
+from pullcore.password import PasswordOptions
 from pullcore.registryoptions import RegistryOptions
 
 from repull.usage import HELP
 
 PLUGIN = "repull"
-MOST_AT_ONCE = 50  # nodes
 BARE = {"--dry-run": "client"}  # what an option means without its value
 OUTPUTS = ("json", "yaml", "name")
 DRY_RUNS = ("none", "client", "server")
 CARRIERS = ("pod", "ssh")
+MOST_AT_ONCE = 50  # nodes
+NO_PASSWORD = PasswordOptions()
 COLOURS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """What is pushed before anything is brought back, as which image, and who signs in for it."""
+
+    source: str
+    to: Optional[str] = None
+    overwrite: bool = False
+    username: str = ""
+    password: PasswordOptions = NO_PASSWORD
+    docker_config: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is loaded onto nodes before anything is brought back, as which image, and how it gets there.
+
+    nodes: empty for those that may run the target's pods; namespace: of the carriers, None for the target's own; socket: of
+    the runtime, `{node}` in it standing for a node's name, None for its usual place; parallelism: how many nodes at once."""
+
+    archive: str
+    to: Optional[str] = None
+    nodes: tuple[str, ...] = ()
+    via: str = "pod"
+    namespace: Optional[str] = None
+    ssh_user: str = ""
+    socket: Optional[str] = None
+    pin: bool = False
+    parallelism: int = 5
 
 
 @dataclass(frozen=True)
@@ -39,15 +71,8 @@ class Options:
     recreate_pods: bool = False
     roll_running: bool = False
     recreate_domain: Optional[str] = None
-    load: Optional[Path] = None
-    load_as: str = ""
-    nodes: tuple[str, ...] = ()
-    via: str = "pod"
-    carrier_namespace: str = ""
-    ssh_user: str = ""
-    containerd_socket: str = ""
-    pin: bool = False
-    parallelism: int = 5
+    push: Optional[PushOptions] = None
+    load: Optional[LoadOptions] = None
     save_dir: Path = Path("~/.kube/kubectl-repull")
     wait: bool = True
     timeout: float = 600.0
@@ -81,7 +106,6 @@ def _typed(given: Mapping[str, Any]) -> Options:
     dry_run, output = given["--dry-run"] or "none", given["--output"]
     _one_of("--dry-run", dry_run, DRY_RUNS)
     _one_of("--color", given["--color"], COLOURS)
-    _one_of("--via", given["--via"], CARRIERS)
     if output is not None and output not in OUTPUTS:
         raise UsageError(
             f'unable to match a printer suitable for the output format "{one_line(output, 60)}", '
@@ -102,15 +126,8 @@ def _typed(given: Mapping[str, Any]) -> Options:
         recreate_pods=given["--recreate-pods"],
         roll_running=given["--roll-running"],
         recreate_domain=domain,
-        load=_archive(given["--load"]),
-        load_as=given["--load-as"] or "",
-        nodes=tuple(name for name in (given["--nodes"] or "").split(",") if name),
-        via=given["--via"],
-        carrier_namespace=given["--carrier-namespace"] or "",
-        ssh_user=given["--ssh-user"] or "",
-        containerd_socket=_socket(given["--containerd-socket"]),
-        pin=given["--pin"],
-        parallelism=_count(given["--parallelism"]),
+        push=_push(given),
+        load=_load(given),
         save_dir=_folder(given["--save-dir"]),
         wait=not given["--no-wait"],
         timeout=_timeout(given["--timeout"]),
@@ -118,6 +135,83 @@ def _typed(given: Mapping[str, Any]) -> Options:
         yes=given["--yes"],
         color=given["--color"],
         version=given["--version"],
+    )
+
+
+def _push(given: Mapping[str, Any]) -> Optional[PushOptions]:
+    """Raises UsageError for what makes no sense together."""
+    of_login = ("--docker-username", "--docker-password-stdin", "--docker-password-file", "--docker-config")
+    if given["--push"] is None:
+        for option in ("--overwrite", *of_login):
+            if given[option] not in (None, False):
+                raise UsageError(f"{option} says how something is pushed: it needs --push")
+        if given["--to"] is not None and given["--load"] is None:
+            raise UsageError("--to says as which image something is pushed or loaded: it needs --push or --load")
+        return None
+    if not given["--push"]:
+        raise UsageError("--push needs the name of an archive or of an image")
+    if not given["NAME"]:
+        raise UsageError("--push needs the name of what waits for the image, such as pod/web-0 or domain1")
+    if given["--docker-password-stdin"] and given["--docker-password-file"] is not None:
+        raise UsageError("--docker-password-stdin and --docker-password-file are two passwords: one is enough")
+    if given["--docker-config"] is not None and any(given[option] not in (None, False) for option in of_login[:3]):
+        raise UsageError("--docker-config and a user or password are two logins: one is enough")
+    has_password = given["--docker-password-stdin"] or given["--docker-password-file"] is not None
+    if has_password and not given["--docker-username"]:
+        raise UsageError("a password needs its user: --docker-username")
+    password = PasswordOptions(stdin=given["--docker-password-stdin"], file=given["--docker-password-file"])
+    return PushOptions(
+        given["--push"],
+        given["--to"],
+        given["--overwrite"],
+        given["--docker-username"] or "",
+        password,
+        given["--docker-config"],
+    )
+
+
+def _load(given: Mapping[str, Any]) -> Optional[LoadOptions]:
+    """Raises UsageError for what makes no sense together."""
+    if given["--load"] is None:
+        for option in (
+            "--nodes",
+            "--via",
+            "--carrier-namespace",
+            "--ssh-user",
+            "--containerd-socket",
+            "--pin",
+            "--parallelism",
+        ):
+            if given[option] not in (None, False):
+                raise UsageError(f"{option} says how something is loaded: it needs --load")
+        return None
+    if not given["--load"]:
+        raise UsageError("--load needs the name of an archive")
+    if given["--push"] is not None:
+        raise UsageError("--push and --load are two ways to supply the image: one is enough")
+    if not given["NAME"]:
+        raise UsageError("--load needs the name of what waits for the image, such as pod/web-0 or domain1")
+    via = given["--via"] or "pod"
+    _one_of("--via", via, CARRIERS)
+    if via == "ssh" and given["--carrier-namespace"] is not None:
+        raise UsageError("--carrier-namespace is of pods: it goes not with --via=ssh")
+    if via == "pod" and given["--ssh-user"] is not None:
+        raise UsageError("--ssh-user goes with --via=ssh only")
+    socket, count = given["--containerd-socket"], given["--parallelism"]
+    if socket is not None and not socket.startswith("/"):
+        raise UsageError("--containerd-socket needs a path on the nodes that begins with /")
+    if count is not None and not (count.isascii() and count.isdigit() and 0 < int(count) <= MOST_AT_ONCE):
+        raise UsageError(f'invalid value "{one_line(count, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
+    return LoadOptions(
+        given["--load"],
+        given["--to"],
+        tuple(name for name in (given["--nodes"] or "").split(",") if name),
+        via,
+        given["--carrier-namespace"] or None,
+        given["--ssh-user"] or "",
+        socket,
+        given["--pin"],
+        int(count or LoadOptions.parallelism),
     )
 
 
@@ -139,26 +233,7 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _archive(text: Optional[str]) -> Optional[Path]:
-    if text == "":
-        raise UsageError("--load needs the name of an archive")
-    return Path(text).expanduser() if text else None
-
-
-def _socket(text: Optional[str]) -> str:
-    if text and not text.startswith("/"):
-        raise UsageError("--containerd-socket needs a path on the nodes that begins with /")
-    return text or ""
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_AT_ONCE:
-        raise UsageError(f'invalid value "{one_line(text, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
-    return int(text)
-
-
 def _validate(options: Options) -> None:
-    _validate_load(options)
     if options.recreate_domain is not None:
         _validate_last_resort(options)
     if options.names and options.selector:
@@ -167,27 +242,6 @@ def _validate(options: Options) -> None:
         raise UsageError("a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A")
     if options.roll_running and options.keep_waiting_pods:
         raise UsageError("--roll-running recreates pods, --keep-waiting-pods leaves them alone: one of the two")
-
-
-def _validate_load(options: Options) -> None:
-    if options.load is None:
-        for option, given in (
-            ("--load-as", options.load_as),
-            ("--nodes", options.nodes),
-            ("--via=ssh", options.via == "ssh"),
-            ("--carrier-namespace", options.carrier_namespace),
-            ("--ssh-user", options.ssh_user),
-            ("--containerd-socket", options.containerd_socket),
-            ("--pin", options.pin),
-        ):
-            if given:
-                raise UsageError(f"{option} says how to load an image: it needs --load=ARCHIVE")
-    elif not options.names:
-        raise UsageError("--load needs a NAME: what the image is for")
-    if options.via == "ssh" and options.carrier_namespace:
-        raise UsageError("--carrier-namespace is for --via=pod")
-    if options.via != "ssh" and options.ssh_user:
-        raise UsageError("--ssh-user is for --via=ssh")
 
 
 def _validate_last_resort(options: Options) -> None:

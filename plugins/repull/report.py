@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Optional
 
 from pullcore.diagnosis import Diagnosis
 from pullcore.errors import one_line
@@ -19,6 +20,9 @@ from repull.session import Session
 from repull.stage import WELL
 from repull.steps import Step, acting
 
+if TYPE_CHECKING:
+    from repull.push import Pushed
+
 API_VERSION = "repull/v1"
 
 
@@ -30,6 +34,7 @@ class Run:
     steps: list[Step]
     blocked: dict[Target, list[Diagnosis]]
     dry_run: bool = False
+    pushed: Optional[Pushed] = None
     done: list[Step] = field(default_factory=list)  # steps that were carried out
     put_off: list[Step] = field(default_factory=list)  # steps whose time did not come, for nobody waited
     goals: list[Goal] = field(default_factory=list)
@@ -141,6 +146,7 @@ def document(run: Run) -> Object:
         "result": _result(run),
         "targets": [_target(target, run) for target in targets],
         "steps": [_step(step, run) for step in run.steps],
+        "push": asdict(run.pushed) if run.pushed else None,
     }
 
 

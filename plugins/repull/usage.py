@@ -22,10 +22,12 @@ Examples:
   kubectl repull -A
   # Only wait for the kubelet's own next try
   kubectl repull deployment/web --keep-waiting-pods
+  # The image is missing: push it there first, from an archive or from docker, podman or nerdctl
+  kubectl repull domain1 --push domain1.tar
+  # No registry is to have it: load it onto the nodes
+  kubectl repull domain1 --load domain1.tar
   # Pods that nobody controls, too: saved to a file, deleted, and made again
   kubectl repull pod/test --recreate-pods
-  # No registry has it: from a file (docker save) onto the nodes that may run it, then start again
-  kubectl repull domain1 --load domain1.tar
 
 Options:
   -A, --all-namespaces           Look in all namespaces
@@ -34,16 +36,26 @@ Options:
       --keep-waiting-pods        Recreate no pod only to skip its back-off: the kubelet tries again within 5 minutes
       --recreate-pods            Recreate pods that nobody controls, and Jobs with outdated pods: saved to a file first
       --roll-running             Roll what waits for an image in a pod in which another container runs
+      --push=SOURCE              First push this as the image that is waited for: an archive of docker save or in OCI
+                                 layout (tar or folder), or an image of docker, podman or nerdctl
+      --to=REF                   With --push or --load: as this image
+      --overwrite                With --push: replace what the tag stands for now
+      --docker-username=USER     With --push: sign in as this user, not with the pull secrets
+      --docker-password-stdin    Read the password from standard input
+      --docker-password-file=FILE  Read the password from a file
+      --docker-config=FILE       With --push: sign in with the login in this Docker config
+      --load=ARCHIVE             First load this archive (as for --push) onto the nodes that may run what waits for the
+                                 image, and have each kubelet prove that it would use it
+      --nodes=NAME,...           With --load: onto these nodes
+      --via=CARRIER              With --load: by a pod on each node, which is root there meanwhile (pod, the default), or
+                                 by your own ssh, its configuration and keys (ssh)
+      --carrier-namespace=NAMESPACE  With --load: where these pods are made, if not where the target is
+      --ssh-user=USER            With --via=ssh: root, or somebody who may use sudo without a password
+      --containerd-socket=PATH   With --load: where the nodes' runtime listens, if not at its usual place; {node} in it
+                                 stands for the node's name
+      --pin                      With --load: keep the image from garbage collection on the nodes
+      --parallelism=COUNT        With --load: how many nodes at once, 5 if not given
       --recreate-domain=NAME     Last resort: delete this Domain, which stops it, and recreate it; asks for its name
-      --load=ARCHIVE             First load an image onto the nodes: from docker save, podman save, an OCI layout
-      --load-as=IMAGE            Which of the target's images it is, where the archive has it under another name
-      --nodes=NODE,...           Load onto these nodes instead of those that may run the target's pods
-      --via=CARRIER              How it gets there: pod (root on its node while it loads) or ssh [default: pod]
-      --carrier-namespace=NAME   Where these pods are made, if not in the target's namespace
-      --ssh-user=USER            Whom ssh logs in as; that user is root or may use sudo without a password
-      --containerd-socket=PATH   Where the nodes' runtime listens, if not where it usually does; {node} is the node's name
-      --pin                      Keep what is loaded from the nodes' garbage collection
-      --parallelism=COUNT        How many nodes at once [default: 5]
       --save-dir=DIR             Where objects are saved before they are deleted [default: ~/.kube/kubectl-repull]
       --no-wait                  Do not wait until it runs
       --timeout=TIME             How long to wait, such as 90s or 10m [default: 10m]

@@ -155,9 +155,9 @@ def test_wrong_name(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: s
     wait_pod_refused(kubectl, "both")
     archive = archive_of(tmp_path, program, "built-here:latest")
     result = load(repull, cluster, "pod/both", archive, code=1)
-    assert line_with(result.err, "the archive holds built-here:latest", image, f"{image}2", "--load-as=IMAGE")
-    result = load(repull, cluster, "pod/both", archive, "--load-as=elsewhere/it:1", code=1)
-    assert line_with(result.err, "--load-as elsewhere/it:1 is not an image of the target, which asks for", image)
+    assert line_with(result.err, "the archive holds built-here:latest", image, f"{image}2", "--to=REF")
+    result = load(repull, cluster, "pod/both", archive, "--to=elsewhere/it:1", code=1)
+    assert line_with(result.err, "--to elsewhere/it:1 is not an image of the target, which asks for", image)
     assert not any(has(node, image) for node in cluster.nodes)
 
 

@@ -43,5 +43,9 @@ def test_the_tour_with_the_roles_of_the_docs(
         assert back.code == 0, back.out + back.err
         assert "Not followed" not in back.err
         assert kubectl.plugin("pullcheck", "web", *asked).code == 0
+        node = kubectl.list("pods")[0]["spec"]["nodeName"]  # whoever may not list nodes has to name them
+        probed = kubectl.plugin("pullcheck", "web", "--probe", "-y", "--nodes", node, *asked)
+        assert probed.code == 0 and "1 of 1 node gets it" in probed.out, probed.out + probed.err
+        assert not kubectl.list("pods", "-l", "app.kubernetes.io/component=canary")
     finally:
         admin("delete", "clusterrole", *made)

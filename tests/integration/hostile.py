@@ -37,6 +37,7 @@ class Seen:
     target: str
     headers: Mapping[str, str]
     connection: int
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def path(self) -> str:
@@ -131,6 +132,7 @@ class Hostile:
         self.seen: list[Seen] = []
         self.sent = 0  # bytes
         self.handshakes = 0
+        self.reads = 1 << 30  # bytes of a body, at most
         self.closing = threading.Event()
         self._context = context or (_context(tls) if tls else None)
         self._open: set[socket.socket] = set()
@@ -235,7 +237,8 @@ class Hostile:
         while (line := reader.readline(65536)) not in (b"\r\n", b""):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
-        seen = Seen(words[0], words[1], headers, number)
+        body = reader.read(min(int(headers.get("content-length", 0)), self.reads))
+        seen = Seen(words[0], words[1], headers, number, body)
         self.seen.append(seen)
         return seen
 

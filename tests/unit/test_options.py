@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pullcheck.options import Options, parse
+from pullcheck.options import Options, ProbeOptions, parse
 from pullcore.command import Connection
 from pullcore.errors import CommandError, UsageError
 from pullcore.podspec import imagined
@@ -51,6 +51,21 @@ def test_new_options(argv: list[str], field: str, value: object) -> None:
         assert not found.scan
 
 
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        ([], None),
+        (["--probe"], ProbeOptions()),
+        (["--probe", "--nodes=n1, n2,n1", "-y"], ProbeOptions(("n1", "n2"), yes=True)),
+        (["--probe", "--probe-policy", "Always", "--parallelism=20"], ProbeOptions((), "Always", 20)),
+        (["--probe", "--probe-timeout=90s", "--dry-run"], ProbeOptions(timeout=90.0, dry_run="client")),
+        (["--probe", "--dry-run=server"], ProbeOptions(dry_run="server")),
+    ],
+)
+def test_probe(argv: list[str], found: object) -> None:
+    assert parse(["domain1", *argv]).probe == found
+
+
 def test_how_registries_are_reached() -> None:
     found = parse(
         [
@@ -84,6 +99,23 @@ def test_how_registries_are_reached() -> None:
         (["--image", IMAGE, "--offline"], "--offline needs -f FILE: without a cluster there is nothing else to look at"),
         (["--image"], "flag needs an argument: --image"),
         (["--imag", IMAGE], "unknown flag: --imag (did you mean --image?)"),
+        (["--probe-policy=Always"], "--probe-policy goes with --probe only"),
+        (["domain1", "--nodes=n1"], "--nodes goes with --probe only"),
+        (["--dry-run"], "--dry-run goes with --probe only"),
+        (["-y"], "--yes goes with --probe only"),
+        (["--probe", "--nodes", ","], "--nodes needs names of nodes, with commas between them"),
+        (["--probe", "--nodes="], "--nodes needs names of nodes, with commas between them"),
+        (["--probe", "--probe-policy=always"],
+         'invalid value "always" for --probe-policy: one of Always, IfNotPresent, Never'),
+        (["--probe", "--dry-run=maybe"], 'invalid value "maybe" for --dry-run: one of none, client, server'),
+        (["--probe", "--parallelism=0"], 'invalid value "0" for --parallelism: a number from 1 to 100'),
+        (["--probe", "--parallelism=101"], 'invalid value "101" for --parallelism: a number from 1 to 100'),
+        (["--probe", "--parallelism=five"], 'invalid value "five" for --parallelism: a number from 1 to 100'),
+        (["--probe", "--probe-timeout=0"],
+         'invalid value "0" for --probe-timeout: write 90s, 10m or 1h, up to 24h'),
+        (["--probe", "--probe-timeout=soon"],
+         'invalid value "soon" for --probe-timeout: write 90s, 10m or 1h, up to 24h'),
+        (["--probe", "--offline", "-f", "x"], "--probe needs the cluster: it goes not with --offline"),
         (["--insecure-skip-registry-verify"], "flag needs an argument: --insecure-skip-registry-verify"),
     ],
 )  # fmt: skip

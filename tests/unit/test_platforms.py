@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pullcore.evidence import Evidence
-from pullcore.platforms import fits, may_run_on, misfits, needs_platforms, platform_of
+from pullcore.platforms import fits, may_be_tried_on, may_run_on, misfits, needs_platforms, platform_of
 from pullcore.pull import Pull
 from pullcore.workload import Index, pulls
 
@@ -163,3 +163,52 @@ def test_when_an_image_is_looked_into(values: list[Object], is_index: bool, coun
 def test_an_image_that_is_only_asked_about_is_looked_into() -> None:
     seen = evidence(asked_about(), AMD)
     assert needs_platforms(pulls(seen), seen, is_index=True, counted=False)
+
+
+def tainted(name: str, *taints: Object) -> Object:
+    return {**node(name), "spec": {"taints": list(taints)}}
+
+
+DEDICATED: Object = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+DOWN: Object = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "taints", "let_through"),
+    [
+        ([], [DEDICATED], False),
+        ([], [{**DEDICATED, "effect": "PreferNoSchedule"}], True),
+        ([{"key": "dedicated", "operator": "Equal", "value": "db", "effect": "NoSchedule"}], [DEDICATED], True),
+        ([{"key": "dedicated", "value": "db"}], [DEDICATED], True),  # Equal, any effect
+        ([{"key": "dedicated", "value": "web"}], [DEDICATED], False),
+        ([{"key": "dedicated", "operator": "Exists"}], [DEDICATED], True),
+        ([{"key": "dedicated", "operator": "Exists", "effect": "NoExecute"}], [DEDICATED], False),
+        ([{"operator": "Exists"}], [DEDICATED, DOWN], True),
+        ([{"operator": "Exists", "effect": "NoSchedule"}], [DEDICATED, DOWN], False),
+        ([{"key": "dedicated", "operator": "Exists"}], [DEDICATED, DOWN], False),
+        ([{"key": DOWN["key"], "operator": "Exists", "effect": "NoExecute"}], [DOWN], True),
+    ],
+)
+def test_taints(tolerations: list[Object], taints: list[Object], let_through: bool) -> None:
+    assert fits({"tolerations": tolerations}, tainted("n", *taints)) is let_through
+
+
+OWNER = workload("ReplicaSet", "web-1")
+
+
+@pytest.mark.parametrize(
+    ("one", "names"),
+    [
+        (pod(node="amd"), "amd"),  # nobody would make it again
+        (pod(node="amd", owner=OWNER), "amd arm"),  # it may be made again on any
+        (pod(node="amd", owner=OWNER, placement=ONLY_ARM), "amd arm"),  # and it is where it is
+        (pod(node=None, placement=ONLY_ARM), "arm"),
+        (pod(node=None, owner=OWNER), "amd arm"),
+        (pod(node="gone", owner=OWNER, placement=ONLY_ARM), "arm"),
+    ],
+)
+def test_where_a_pull_may_be_tried(one: Object, names: str) -> None:
+    found = evidence(one, OWNER, AMD, ARM, tainted("control", DEDICATED))
+    (pull,) = pulls(found)[:1]
+    tried = may_be_tried_on(pull, found, Index(found))
+    assert " ".join(node["metadata"]["name"] for node in tried) == names

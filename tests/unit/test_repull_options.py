@@ -14,8 +14,9 @@ from pullcore.changes import Manner
 from pullcore.command import Connection
 from pullcore.errors import UsageError
 from pullcore.launch import help_text
+from pullcore.password import PasswordOptions
 from pullcore.registryoptions import RegistryOptions
-from repull.options import Options, parse
+from repull.options import Options, PushOptions, parse
 from repull.usage import HELP
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -84,6 +85,14 @@ GIVEN: list[tuple[str, dict[str, Any]]] = [
     ("-s https://x --token=t", {"connection": Connection(server="https://x", token="t")}),
     ("--as=a --as-group=g --as-group=h --as-uid=1 --as-user-extra=k=v --as-user-extra=k=w",
      {"connection": Connection(as_user="a", as_groups=("g", "h"), as_uid="1", as_user_extra=(("k", "v"), ("k", "w")))}),
+    ("domain1 --push=a.tar", {"names": ("domain1",), "push": PushOptions("a.tar")}),
+    ("domain1 --push=a.tar --to=r.example.com/a:1 --overwrite --docker-config=c.json",
+     {"names": ("domain1",),
+      "push": PushOptions("a.tar", to="r.example.com/a:1", overwrite=True, docker_config="c.json")}),
+    ("domain1 --push=a.tar --docker-username=bob --docker-password-stdin",
+     {"names": ("domain1",), "push": PushOptions("a.tar", username="bob", password=PasswordOptions(stdin=True))}),
+    ("domain1 --push=a.tar --docker-username=bob --docker-password-file=pw",
+     {"names": ("domain1",), "push": PushOptions("a.tar", username="bob", password=PasswordOptions(file="pw"))}),
     ("--request-timeout=5s --tls-server-name=x --insecure-skip-tls-verify -v 6",
      {"connection": Connection(request_timeout=5, tls_server_name="x", insecure_skip_tls_verify=True, verbosity=6)}),
     ("--certificate-authority=a --client-certificate=b --client-key=c",
@@ -144,6 +153,16 @@ BARE = "--recreate-domain needs the name of a Domain, without a type"
 FORMATS = "unable to match a printer suitable for the output format"
 
 REFUSED = [
+    ("web --to=x:1", "--to says how something is pushed: it needs --push"),
+    ("web --overwrite", "--overwrite says how something is pushed: it needs --push"),
+    ("web --docker-password-stdin", "--docker-password-stdin says how something is pushed: it needs --push"),
+    ("--push=a.tar", "--push needs the name of what waits for the image, such as pod/web-0 or domain1"),
+    ("web --push=", "--push needs the name of an archive or of an image"),
+    ("web --push=a --docker-username=b --docker-password-stdin --docker-password-file=f",
+     "--docker-password-stdin and --docker-password-file are two passwords: one is enough"),
+    ("web --push=a --docker-username=b --docker-config=c",
+     "--docker-config and a user or password are two logins: one is enough"),
+    ("web --push=a --docker-password-stdin", "a password needs its user: --docker-username"),
     ("web -l app=web", "a name cannot be given together with a selector"),
     ("web -A", "a name cannot be looked for in all namespaces: give -n NAMESPACE instead of -A"),
     ("--recreate-domain=", BARE),

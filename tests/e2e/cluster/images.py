@@ -21,6 +21,8 @@ from .model import Registry
 from .processes import HarnessError
 
 TYPE = "application/vnd.docker.distribution.manifest"
+OCI = "application/vnd.oci.image"
+ACCEPT = f"{TYPE}.v2+json, {TYPE}.list.v2+json, {OCI}.manifest.v1+json, {OCI}.index.v1+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 PAUSE = "localhost/pullkit-pause:1"
@@ -137,7 +139,7 @@ class Pusher:
         """path: below /v2/REPOSITORY, or a whole address."""
         url = path if "://" in path else f"{self.registry.url}/v2/{repository}{path}"
         for attempt in (1, 2):
-            headers = {"Content-Type": kind} if kind else {}
+            headers = {"Accept": ACCEPT, **({"Content-Type": kind} if kind else {})}
             if repository in self.authorization:
                 headers["Authorization"] = self.authorization[repository]
             request = urllib.request.Request(url, data, headers, method=method)

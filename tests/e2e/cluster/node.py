@@ -20,6 +20,7 @@ from .images import PAUSE
 from .model import Cluster, Node
 from .processes import HarnessError, Processes
 
+CONTENT = "containerd/root/io.containerd.content.v1.content"
 SYSCTLS = (
     "net/ipv4/ip_forward",
     "vm/overcommit_memory",
@@ -136,6 +137,27 @@ def _edit_hosts(node: Node, host: str, lines: list[str]) -> None:
     path = Path(node.hosts_file)
     kept = [line for line in path.read_text().splitlines() if line.split()[1:] != [host]]
     path.write_text("".join(f"{line}\n" for line in [*kept, *lines]))
+
+
+def fill_disk(node: Node, holder: int) -> None:
+    """The node's disk has no room for a layer, until free_disk: a file system that is as good as full covers what containerd
+    has, with a copy of that on it."""
+    _in_place(
+        node,
+        holder,
+        'mkdir -p "$1.small"; mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 64))k tmpfs "$1.small"; '
+        'cp -a "$1/." "$1.small/"; mount --bind "$1.small" "$1"',
+    )
+
+
+def free_disk(node: Node, holder: int) -> None:
+    """Gives the room back; what was written meanwhile is kept, for containerd remembers it."""
+    _in_place(node, holder, 'umount -l "$1"; cp -an "$1.small/." "$1/"; umount -l "$1.small"')
+
+
+def _in_place(node: Node, holder: int, script: str) -> None:
+    argv = ["nsenter", f"--mount=/proc/{holder}/ns/mnt", "--", "sh", "-euc", script, "sh", f"{node.folder}/{CONTENT}"]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
 
 
 def start_containerd(processes: Processes, node: Node) -> None:

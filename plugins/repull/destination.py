@@ -1,0 +1,124 @@
+"""As which image something is pushed, which image of an archive, and whether the nodes can run it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from pullcore.diagnosis import BLOCKED, Diagnosis, Report
+from pullcore.errors import CommandError, one_line
+from pullcore.inquiry import asked_with
+from pullcore.platforms import may_run_on, platform_of
+from pullcore.pull import Pull
+from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.workload import Index, waits_for_image
+
+from repull.archive import Archive, ArchivedImage
+
+SHOWN = 5  # names in a message
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The image that is to be there, and the Pulls that ask for it; none where --to names another one."""
+
+    reference: Reference
+    pulls: tuple[Pull, ...]
+
+
+def aim(report: Report, to: Optional[str], names: Iterable[str]) -> Aim:
+    """What to push as: `to`; else the one image that is waited for, or that the target asks for at all; of several, the one
+    that the source holds under just this name. Raises CommandError where that is not clear, or pushing is of no use."""
+    asked = [one for one in report.pulls if one.reference]
+    if to is not None:
+        reference = _named(to)
+    else:
+        waited = [one for one in asked if _is_waited_for(one)]
+        reference = _only(waited or asked, names)
+    pulls = tuple(one.pull for one in asked if one.reference == reference)
+    if pulls and all(pull.policy == "Never" for pull in pulls):
+        raise CommandError(f"the pull policy of {reference} is Never: no kubelet pulls it, so pushing it is of no use")
+    return Aim(reference, pulls)
+
+
+def _named(to: str) -> Reference:
+    try:
+        return parse(to)
+    except InvalidReference as error:
+        raise CommandError(f"--to: {one_line(to, 100)} is no name for an image: {error}") from None
+
+
+def _is_waited_for(one: Diagnosis) -> bool:
+    return one.verdict == BLOCKED or any(map(waits_for_image, one.pull.containers))
+
+
+def _only(asked: Sequence[Diagnosis], names: Iterable[str]) -> Reference:
+    found = list(dict.fromkeys(one.reference for one in asked if one.reference))
+    if not found:
+        raise CommandError("no image that could be pushed is asked for: name one with --to")
+    if len(found) > 1:
+        held = set(_normalised(names))
+        found = [one for one in found if str(one) in held] or found
+    if len(found) > 1:
+        shown = ", ".join(one_line(one, 150) for one in found[:SHOWN])
+        raise CommandError(f"several images are asked for: say with --to as which it is pushed: {shown}")
+    return found[0]
+
+
+def _normalised(names: Iterable[str]) -> list[str]:
+    made = []
+    for name in names:
+        try:
+            made.append(str(parse(name)))
+        except InvalidReference:
+            continue
+    return made
+
+
+def chosen(archive: Archive, reference: Reference) -> ArchivedImage:
+    """The image of an archive that is meant: the one of that name, or the only one. Raises CommandError."""
+    named = [image for image in archive.images if str(reference) in _normalised(image.names)]
+    if len(named) != 1 and len(archive.images) != 1:
+        shown = ", ".join(image.shown for image in archive.images[:SHOWN])
+        raise CommandError(f"{archive.shown} holds several images, none as {reference}: {shown}")
+    image = named[0] if len(named) == 1 else archive.images[0]
+    if reference.digest in (None, image.digest):
+        return image
+    for one in image.manifests:
+        if one.digest == reference.digest:
+            return image.only([one.platform])
+    raise CommandError(f"{reference} names a digest, and {archive.shown} holds another one: {image.digest}")
+
+
+def check_platforms(aim: Aim, platforms: Sequence[str], report: Report, shown: str, *, force: bool) -> Optional[str]:
+    """A line about nodes that the image does not run on, where others do. Raises CommandError where it runs on none."""
+    index = Index(report.evidence)
+    nodes = {
+        node["metadata"]["name"]: platform_of(node)
+        for pull in aim.pulls
+        for node in may_run_on(pull, report.evidence, index)
+    }
+    known = {name: platform for name, platform in nodes.items() if platform}
+    misfits = sorted(name for name, platform in known.items() if platform not in platforms)
+    if not misfits or not platforms:
+        return None
+    listed = ", ".join(f"{name} ({known[name]})" for name in misfits[:SHOWN])
+    what = (
+        f"{shown} is for {', '.join(platforms)}, and not for node{'' if len(misfits) == 1 else 's'} {one_line(listed, 300)}"
+    )
+    if len(misfits) == len(known) and not force:
+        raise CommandError(f"{what}: nothing was pushed (--force does it anyway)")
+    return what
+
+
+def offered(aim: Aim, index: Index) -> dict[Optional[str], str]:
+    """The credentials that the kubelet would offer, by their labels, in its order, with what to call them; None: nobody."""
+    found: dict[Optional[str], str] = {}
+    for pull in aim.pulls:
+        lookup = asked_with(pull, index.secrets.get(pull.namespace, {}))
+        for attempt in lookup.attempts if lookup else ():
+            if attempt.credential:
+                user = one_line(attempt.username or "", 60)
+                found.setdefault(attempt.credential, f"secret {one_line(attempt.secret, 100)} (user {user})")
+    return found or {None: "nobody"}

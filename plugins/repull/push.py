@@ -1,0 +1,165 @@
+"""Has the registry hold the image that is waited for, before anything is brought back: `--push`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, TypeVar
+
+from pullcore.diagnosis import Report, diagnose
+from pullcore.dockerlogin import login_from
+from pullcore.errors import CommandError, one_line
+from pullcore.evidence import Evidence
+from pullcore.password import obtain
+from pullcore.reference import InvalidReference, parse
+from pullcore.registry import Registry
+from pullcore.signin import Refused, SignIn
+from pullcore.wire import WireError
+from pullcore.workload import Index
+
+from repull.archive import Archive, ArchivedImage, read
+from repull.destination import Aim, aim, check_platforms, chosen, offered
+from repull.options import PushOptions
+from repull.progress import Upload
+from repull.session import USER_AGENT, Session
+from repull.stage import megabytes
+from repull.upload import Uploader
+
+PUSHED, THERE, PLANNED = "pushed", "there", "planned"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of it: pushed, there already, or planned (a dry run). previous: the digest that the name stood for."""
+
+    source: str
+    image: str
+    digest: Optional[str]
+    previous: Optional[str]
+    result: str
+
+
+def push(session: Session, evidence: Evidence, options: PushOptions) -> Pushed:
+    """Pushes what the options name, unless it is there. Raises CommandError; then nothing was changed in the cluster."""
+    report = diagnose(evidence, session.context)
+    if not Path(options.source).expanduser().exists():
+        raise CommandError(f"{one_line(options.source, 200)}: there is no such file or folder")
+    with read(options.source) as archive:
+        for note in archive.notes:
+            session.say(f"Note: {one_line(note, 300)}")
+        return _of_archive(session, report, options, archive)
+
+
+def _of_archive(session: Session, report: Report, options: PushOptions, archive: Archive) -> Pushed:
+    goal = aim(report, options.to, [name for image in archive.images for name in image.names])
+    image = chosen(archive, goal.reference)
+    note = check_platforms(goal, image.platforms, report, f"{image.shown} of {archive.shown}", force=session.options.force)
+    if note:
+        session.say(f"Note: {note}")
+    if not goal.pulls:
+        session.say(f"Note: nothing that was named asks for {goal.reference}")
+    place = _registry(session, goal, image)
+    uploader, previous, who = _signed_in(session, report, goal, place, _sources(goal, image))
+    done = Pushed(archive.shown, str(goal.reference), image.digest, previous, THERE)
+    if previous == image.digest:
+        session.say(f"{goal.reference} is this image already, {image.digest}: nothing is pushed")
+        return done
+    if previous and not options.overwrite:
+        raise CommandError(
+            f"{goal.reference} is there with another digest, {previous}, not {image.digest}: "
+            "give it a tag of its own, or replace it with --overwrite"
+        )
+    if previous:
+        session.say(f"Note: {goal.reference} was {previous} until now, and is replaced (--overwrite)")
+    size = megabytes(sum(blob.size for blob in image.blobs))
+    what = f"{image.shown} ({', '.join(image.platforms)}, {size}, {image.digest[:19]}) as {goal.reference}, as {who}"
+    if session.options.dry_run:
+        session.say(f"Plan: push {what}")
+        return Pushed(archive.shown, str(goal.reference), image.digest, previous, PLANNED)
+    session.say(f"Pushing {what}")
+    progress = Upload(session.stderr, image.blobs)
+    try:
+        _told(goal, lambda: uploader.push(image, progress))
+    finally:
+        progress.close()
+    session.tell(f"{goal.reference} pushed, {image.digest}")
+    return Pushed(archive.shown, str(goal.reference), image.digest, previous, PUSHED)
+
+
+def _sources(goal: Aim, image: ArchivedImage) -> tuple[str, ...]:
+    """Other repositories of the registry that have this image by the archive's word: its blobs may be mounted from there."""
+    found = []
+    for name in image.names:
+        try:
+            reference = parse(name)
+        except InvalidReference:
+            continue
+        if reference.registry == goal.reference.registry and reference.repository != goal.reference.repository:
+            found.append(reference.repository)
+    return tuple(dict.fromkeys(found))[:2]
+
+
+def _registry(session: Session, goal: Aim, image: ArchivedImage) -> Registry:
+    """The registry, which answers."""
+    wanted = session.options
+    wire = wanted.registries.wire(wanted.connection, USER_AGENT, session.environ, session.say, endless=True)
+    besides = [f"repository:{one}:pull" for one in _sources(goal, image)]
+    name = goal.reference.registry
+    place = Registry(name, wire, SignIn(wire, session.vault), actions="pull,push", besides=besides)
+    reach = place.reach()
+    if not reach.answers:
+        raise CommandError(f"{name} can't be reached from this machine: {one_line(reach.detail, 300)}; nothing was pushed")
+    return place
+
+
+def _signed_in(
+    session: Session, report: Report, goal: Aim, place: Registry, sources: tuple[str, ...]
+) -> tuple[Uploader, Optional[str], str]:
+    """Who may push, the digest that is there now, and what to call them. Raises CommandError where nobody may."""
+    refused = ""
+    for credential, who in _logins(session, report, goal):
+        uploader = Uploader(place, goal.reference, credential, sources)
+        try:
+            previous = uploader.there()
+            if not session.options.dry_run:
+                uploader.may_push()
+            return uploader, previous, who
+        except Refused as error:
+            refused = f"{who}: {session.vault.without(str(error))}"
+            session.say(f"Note: {goal.reference.registry} does not let one push as {one_line(refused, 400)}")
+        except WireError as error:
+            raise CommandError(f"{goal.reference}: {session.vault.without(str(error))}; nothing was pushed") from None
+    raise CommandError(
+        f"{goal.reference} can't be pushed as {one_line(refused, 400)}: "
+        "give --docker-username and --docker-password-stdin, or --docker-config"
+    )
+
+
+def _logins(session: Session, report: Report, goal: Aim) -> Iterator[tuple[Optional[str], str]]:
+    """Those that may be tried, one after the other: what the options say, else what the kubelet offers, and then what is
+    typed."""
+    options = session.options.push
+    registry = goal.reference.registry
+    if options and options.docker_config is not None:
+        login = login_from(Path(options.docker_config).expanduser(), registry, session.environ)
+        yield session.vault.label(login.username, login.password), f"user {one_line(login.username, 100)} ({login.source})"
+        return
+    if options and options.username:
+        password = obtain(options.password, session)
+        yield session.vault.label(options.username, password), f"user {one_line(options.username, 100)}"
+        return
+    yield from offered(goal, Index(report.evidence)).items()
+    if session.interactive:
+        user = session.ask(f"User for {registry}")
+        if not user:
+            raise CommandError("no user was given: nothing was pushed")
+        yield session.vault.label(user, session.ask_secret("Password")), f"user {one_line(user, 100)}"
+
+
+def _told(goal: Aim, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except (Refused, WireError) as error:
+        raise CommandError(f"{goal.reference} was not pushed: {one_line(error, 500)}") from None

@@ -1,0 +1,351 @@
+"""Uploading images of archives: to real registries, and to stand-ins that fail on the way as no real one does when asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from pullcore import wire as wires
+from pullcore.dockerconfig import Credentials
+from pullcore.errors import CommandError
+from pullcore.reference import parse
+from pullcore.registry import Registry as Place
+from pullcore.signin import Refused, SignIn
+from pullcore.wire import Wire, WireError
+from repull import upload
+from repull.archive import Blob, read
+from repull.upload import Uploader
+
+from tests.e2e.cluster.images import Pusher
+from tests.e2e.cluster.model import Registry
+from tests.unit import archives
+from tests.unit.test_repull_archive import multi
+
+from .asking import wire_to
+from .hostile import Hostile, Say, Seen, challenge, said
+from .real_registry import Real, running
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, few_authorities: Callable[[pytest.MonkeyPatch], None]) -> Iterator[Real]:
+    with pytest.MonkeyPatch.context() as patch, running(tmp_path_factory.mktemp("registries")) as found:
+        few_authorities(patch)
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "PAUSES", (0.0, 0.0))
+
+
+class Told:
+    """What was told of each blob."""
+
+    def __init__(self) -> None:
+        self.ways: dict[str, str] = {}
+        self.most: dict[str, int] = {}
+
+    def sent(self, blob: Blob, done: int) -> None:
+        self.most[blob.digest] = max(done, self.most.get(blob.digest, 0))
+
+    def ended(self, blob: Blob, how: str) -> None:
+        self.ways[blob.digest] = how
+
+    @property
+    def all(self) -> set[str]:
+        return set(self.ways.values())
+
+
+def wire(real: Real) -> Wire:
+    plain = [one.address for one in real.registries.values() if one.scheme == "http"]
+    realm = real["token"].realm.split("/")[2]
+    return wire_to(*plain, realm, authority=Path(real["tls"].ca_file).read_text())
+
+
+def uploader(
+    wire: Wire, image: str, user: str = "", password: str = "", besides: tuple[str, ...] = (), sources: tuple[str, ...] = ()
+) -> Uploader:
+    vault = Credentials()
+    credential = vault.label(user, password) if user else None
+    reference = parse(image)
+    place = Place(reference.registry, wire, SignIn(wire, vault), actions="pull,push", besides=besides)
+    reach = place.reach()
+    assert reach.answers, reach.detail
+    return Uploader(place, reference, credential, sources)
+
+
+def to(real: Real, name: str, image: str, user: str = "", password: str = "", **more: Any) -> Uploader:
+    registry = real[name]
+    user = user or registry.user
+    return uploader(wire(real), registry.image(image), user, password or registry.users.get(user, ""), **more)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    place = tmp_path / "app.tar"
+    place.write_bytes(archives.tar(archives.docker_files(str(tmp_path), "x.example.com/app:1")))
+    return place
+
+
+def manifest_of(registry: Registry, name: str) -> str:
+    repository, _, tag = name.rpartition(":")
+    _, headers = Pusher(registry).call("HEAD", repository, f"/manifests/{tag}")
+    return headers.get("docker-content-digest", "")
+
+
+# --- Real registries ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["open", "htpasswd", "tls", "token"])
+def test_an_image_is_uploaded_once_and_found_the_second_time(real: Real, name: str, archive: Path) -> None:
+    with read(archive) as found:
+        image = found.images[0]
+        first, told = to(real, name, "push/app:1.0"), Told()
+        assert first.there() is None
+        first.may_push()
+        first.push(image, told)
+        assert told.all == {"uploaded"}
+        assert told.most == {blob.digest: blob.size for blob in image.blobs}
+        assert to(real, name, "push/app:1.0").there() == image.digest
+        again = Told()
+        to(real, name, "push/app:again").push(image, again)
+        assert again.all == {"there"} and not again.most
+
+
+@pytest.mark.parametrize("name", ["open", "token"])
+def test_blobs_of_another_repository_are_mounted(real: Real, name: str, archive: Path) -> None:
+    with read(archive) as found:
+        image = found.images[0]
+        to(real, name, "mount/source:1.0").push(image, Told())
+        told = Told()
+        besides = ("repository:mount/source:pull",)
+        to(real, name, "mount/target:1.0", besides=besides, sources=("mount/source",)).push(image, told)
+        assert told.all == {"mounted"}
+
+
+def test_an_index_is_uploaded_with_its_manifests(real: Real, tmp_path: Path) -> None:
+    place = tmp_path / "multi.tar"
+    place.write_bytes(archives.tar(multi()))
+    with read(place) as found:
+        image = found.images[0]
+        to(real, "htpasswd", "push/multi:1.0").push(image, Told())
+        assert to(real, "htpasswd", "push/multi:1.0").there() == image.digest
+        for one in image.manifests:
+            assert to(real, "htpasswd", f"push/multi@{one.digest}").there() == one.digest
+
+
+@pytest.mark.parametrize("name", ["htpasswd", "token"])
+def test_a_wrong_password_and_nobody_are_refused_before_anything_is_sent(real: Real, name: str) -> None:
+    for user, password in (("nobody-knows", "wrong-9"), ("", "")):
+        registry = real[name]
+        with pytest.raises(Refused) as refused:
+            made = uploader(wire(real), registry.image("push/never:1.0"), user, password)
+            made.may_push()
+        assert refused.value.status in (401, 403)
+        assert "wrong-9" not in str(refused.value)
+
+
+# --- Stand-ins ------------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """A small registry that keeps what is pushed; `first` may answer in its place."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+        self.chunks = b""
+        self.first: Callable[[Seen, bytes], Optional[Any]] = lambda seen, body: None
+
+    def __call__(self, seen: Seen) -> Any:
+        body = seen.body
+        found = self.first(seen, body)
+        if found is not None:
+            return found
+        digest = f"sha256:{hashlib.sha256(self.chunks + body).hexdigest()}"
+        if "/blobs/uploads/" in seen.path:
+            if seen.method == "POST":
+                self.chunks = b""
+                return Say(202, headers=[("Location", "/v2/team/app/blobs/uploads/one?state=x")])
+            if seen.method == "PATCH":
+                self.chunks += body
+                return Say(202, headers=[("Location", "/v2/team/app/blobs/uploads/one?state=y")])
+            if seen.method == "PUT":
+                if seen.query["digest"] != [digest]:
+                    return said(400, "DIGEST_INVALID")
+                self.blobs[digest], self.chunks = self.chunks + body, b""
+                return Say(201)
+            return Say(204)
+        name = seen.path.rpartition("/")[2]
+        if "/blobs/" in seen.path:
+            return Say(200 if name in self.blobs else 404)
+        if "/manifests/" in seen.path:
+            if seen.method == "PUT":
+                self.manifests[name] = body
+                return Say(201)
+            return Say(200, self.manifests[name]) if name in self.manifests else said(404, "MANIFEST_UNKNOWN")
+        return Say(200)
+
+
+@pytest.fixture
+def stand_in(keep: Callable[[Hostile], Hostile]) -> tuple[Hostile, Store]:
+    store = Store()
+    return keep(Hostile(store)), store
+
+
+def pushed(server: Hostile, archive: Path, **more: Any) -> Told:
+    told = Told()
+    with read(archive) as found:
+        uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0", **more).push(found.images[0], told)
+    return told
+
+
+Standing = tuple[Hostile, Store]
+
+
+def is_blob(seen: Seen) -> bool:
+    return seen.method == "PUT" and "/blobs/" in seen.path
+
+
+def test_a_small_registry_gets_all(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    pushed(server, archive)
+    with read(archive) as found:
+        assert set(store.blobs) == {blob.digest for blob in found.images[0].blobs}
+        assert store.manifests == {"1.0": found.images[0].content}
+
+
+def test_a_connection_that_drops_in_the_middle_of_a_blob_is_tried_again(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    dropped: list[Seen] = []
+
+    def first(seen: Seen, body: bytes) -> Any:
+        if is_blob(seen) and len(body) < int(seen.headers["content-length"]):
+            dropped.append(seen)
+            server.reads = server.reads if len(dropped) < 2 else 1 << 30
+            return []  # closed without a word
+        return None
+
+    server.reads = 5000
+    store.first = first
+    assert pushed(server, archive).all == {"uploaded"}
+    assert len(dropped) >= 2
+
+
+def test_one_that_always_drops_is_given_up(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    store.first = lambda seen, body: [] if is_blob(seen) else None
+    with pytest.raises(WireError, match="closed the connection"):
+        pushed(server, archive)
+    assert not store.manifests
+
+
+def test_what_takes_no_blob_in_one_piece_gets_it_in_chunks(
+    stand_in: Standing, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, store = stand_in
+    monkeypatch.setattr(upload, "CHUNK", 4000)
+    monkeypatch.setattr(upload, "overlapped", lambda call, values: [call(one) for one in values])
+    store.first = lambda seen, body: Say(413) if len(body) > 4000 else None
+    pushed(server, archive)
+    with read(archive) as found:
+        assert {digest: len(blob) for digest, blob in store.blobs.items()} == {
+            blob.digest: blob.size for blob in found.images[0].blobs
+        }
+    ranges = [seen.headers["content-range"] for seen in server.seen if seen.method == "PATCH"]
+    assert ranges[:3] == ["0-3999", "4000-7999", "8000-10239"]
+
+
+def test_what_takes_no_chunk_either_is_told(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    store.first = lambda seen, body: Say(413, reason="Request Entity Too Large") if body and "/blobs/" in seen.path else None
+    with pytest.raises(Refused, match=r"413 Request Entity Too Large .*takes nothing of that size"):
+        pushed(server, archive)
+
+
+def test_a_registry_that_makes_another_digest_of_it_is_told(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    other = "sha256:" + "0" * 64
+    store.first = lambda seen, body: Say(201, headers=[("Docker-Content-Digest", other)]) if is_blob(seen) else None
+    with pytest.raises(Refused, match=f"made {other} of"):
+        pushed(server, archive)
+
+    def changed(seen: Seen, body: bytes) -> Any:
+        return Say(200, b"{}") if seen.method == "GET" and "/manifests/" in seen.path else None
+
+    store.first = changed
+    with pytest.raises(Refused, match=r"gives sha256:.* under that name"):
+        pushed(server, archive)
+
+
+def test_a_token_that_expires_at_a_blob_is_asked_for_anew(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    tokens: list[str] = []
+
+    def first(seen: Seen, body: bytes) -> Any:
+        if seen.path == "/token":
+            tokens.append(f"token-{len(tokens)}")
+            return Say(200, json.dumps({"token": tokens[-1]}).encode())
+        asked = challenge(f'Bearer realm="http://{server.netloc}/token",service="x"')
+        if not seen.authorization:
+            return asked
+        used = seen.authorization.removeprefix("Bearer ")
+        return asked if is_blob(seen) and used == "token-0" else None
+
+    store.first = first
+    assert pushed(server, archive).all == {"uploaded"}
+    scopes = [seen.query.get("scope") for seen in server.seen if seen.path == "/token"]
+    assert scopes[0] == ["repository:team/app:pull,push"]
+    assert len(tokens) >= 2
+
+
+def test_a_401_for_good_at_the_blob_is_told(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    store.first = lambda seen, body: challenge('Basic realm="x"') if is_blob(seen) else None
+    with pytest.raises(Refused, match="401"):
+        pushed(server, archive)
+
+
+def test_no_credential_follows_a_place_on_another_host(
+    stand_in: Standing, archive: Path, keep: Callable[[Hostile], Hostile]
+) -> None:
+    server, store = stand_in
+    elsewhere = Store()
+    other = keep(Hostile(elsewhere))
+
+    def first(seen: Seen, body: bytes) -> Any:
+        if not seen.authorization:
+            return challenge('Basic realm="x"')
+        if seen.method == "POST" and "/blobs/" in seen.path:
+            return Say(202, headers=[("Location", f"http://{other.netloc}/v2/team/app/blobs/uploads/one")])
+        return None
+
+    store.first = first
+    pushed(server, archive, user="bob", password="tiger-9")
+    assert elsewhere.blobs
+    assert not any(seen.authorization for seen in other.seen)
+
+
+def test_a_damaged_layer_ends_the_upload_and_no_manifest_is_made(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    content = bytearray(archive.read_bytes())
+    content[content.index(b", more")] ^= 1
+    archive.write_bytes(bytes(content))
+    with pytest.raises(CommandError, match="the archive is damaged"):
+        pushed(server, archive)
+    assert not store.manifests
+
+
+def test_a_registry_that_stands_still_is_given_up(
+    stand_in: Standing, archive: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Hostile], Hostile]
+) -> None:
+    server, store = stand_in
+    monkeypatch.setattr(wires, "PATIENCE", 0.3)
+    monkeypatch.setattr(upload, "TRIES", 1)
+    store.first = lambda seen, body: server.silence() if is_blob(seen) else None
+    with pytest.raises(WireError, match=r"within 0\.3s"):
+        pushed(server, archive)
