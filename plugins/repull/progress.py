@@ -6,10 +6,10 @@ import threading
 import time
 from typing import TextIO
 
+from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
 
 from repull.archive import Blob
-from repull.stage import megabytes
 
 EVERY = 0.2  # seconds
 WORDS = {"uploaded": "uploaded", "there": "is there already", "mounted": "taken from another repository there"}
@@ -41,7 +41,7 @@ class Upload:
             if self._live:
                 self._show()
             else:
-                self._stream.write(f"  {blob.digest[:19]}  {megabytes(blob.size)}  {clean(WORDS[how], 60)}\n")
+                self._stream.write(f"  {blob.digest[:19]}  {in_bytes(blob.size)}  {clean(WORDS[how], 60)}\n")
                 self._stream.flush()
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Upload:
         self._shown_at = time.monotonic()
         total = sum(self._size.values())
         done = sum(self._done.values())
-        text = f"  {self._ended} of {len(self._size)} blobs, {megabytes(done)} of {megabytes(total)}"
+        text = f"  {self._ended} of {len(self._size)} blobs, {in_bytes(done)} of {in_bytes(total)}"
         self._stream.write("\r" + text.ljust(self._width))
         self._stream.flush()
         self._width = len(text)

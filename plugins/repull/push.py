@@ -15,6 +15,7 @@ from pullcore.password import obtain
 from pullcore.reference import InvalidReference, parse
 from pullcore.registry import Registry
 from pullcore.signin import Refused, SignIn
+from pullcore.sizes import in_bytes
 from pullcore.wire import WireError
 from pullcore.workload import Index
 
@@ -23,7 +24,6 @@ from repull.destination import Aim, aim, check_platforms, chosen, offered
 from repull.options import PushOptions
 from repull.progress import Upload
 from repull.session import USER_AGENT, Session
-from repull.stage import megabytes
 from repull.upload import Uploader
 
 PUSHED, THERE, PLANNED = "pushed", "there", "planned"
@@ -73,7 +73,7 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
         )
     if previous:
         session.say(f"Note: {goal.reference} was {previous} until now, and is replaced (--overwrite)")
-    size = megabytes(sum(blob.size for blob in image.blobs))
+    size = in_bytes(sum(blob.size for blob in image.blobs))
     what = f"{image.shown} ({', '.join(image.platforms)}, {size}, {image.digest[:19]}) as {goal.reference}, as {who}"
     if session.options.dry_run:
         session.say(f"Plan: push {what}")

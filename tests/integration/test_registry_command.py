@@ -42,7 +42,7 @@ class Result(NamedTuple):
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
     """The plugin in this process on a file of objects, without a cluster; looks for credentials in what it prints."""
-    monkeypatch.setattr("pullcheck.observation.connect", lambda options, tell: None)
+    monkeypatch.setattr("pullcheck.main.connect", lambda *_: None)
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
