@@ -46,9 +46,9 @@ Options:
       --docker-config=FILE       With --push: sign in with the login in this Docker config
       --load=ARCHIVE             First load this archive (as for --push) onto the nodes that may run what waits for the
                                  image, and have each kubelet prove that it would use it
-      --nodes=NAME,...           With --load: onto these nodes
-      --via=CARRIER              With --load: by a pod on each node, which is root there meanwhile (pod, the default), or
-                                 by your own ssh, its configuration and keys (ssh)
+      --nodes=NAMES              With --load: onto these nodes, with commas between them
+      --via=CARRIER              With --load: pod (one on each node, root there meanwhile; the default) or ssh (your own,
+                                 with its configuration and keys)
       --carrier-namespace=NAMESPACE  With --load: where these pods are made, if not where the target is
       --ssh-user=USER            With --via=ssh: root, or somebody who may use sudo without a password
       --containerd-socket=PATH   With --load: where the nodes' runtime listens, if not at its usual place; {node} in it
