@@ -47,8 +47,8 @@ Options:
       --load=ARCHIVE             First load this archive (as for --push) onto the nodes that may run what waits for the
                                  image, and have each kubelet prove that it would use it
       --nodes=NAMES              With --load: onto these nodes, with commas between them
-      --via=CARRIER              With --load: pod (one on each node, root there meanwhile; the default) or ssh (your own,
-                                 with its configuration and keys)
+      --via=CARRIER              With --load: pod (one on each node, root there meanwhile; the default) or ssh (your
+                                 own, with its configuration and keys)
       --carrier-namespace=NAMESPACE  With --load: where these pods are made, if not where the target is
       --ssh-user=USER            With --via=ssh: root, or somebody who may use sudo without a password
       --containerd-socket=PATH   With --load: where the nodes' runtime listens, if not at its usual place; {node} in it
