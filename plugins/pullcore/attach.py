@@ -13,6 +13,7 @@ import select
 import time
 from collections.abc import Callable, Iterable
 from socket import timeout as timed_out  # TimeoutError itself from Python 3.10 on
+from ssl import SSLWantReadError
 from typing import Any, Optional
 
 from pullcore.apierrors import Unreachable
@@ -111,13 +112,24 @@ class Attachment:
                 left = max(deadline - time.monotonic(), 0)
                 if not select.select([self._socket], [], [], left)[0]:
                     return
-            try:
-                piece = self._socket.recv(1 << 16)
-            except (OSError, ValueError):
-                piece = b""
+            piece = self._there()
+            if piece is None:
+                continue
             self._take(piece)
             if not piece:
                 self.ended = True
+
+    def _there(self) -> Optional[bytes]:
+        """What can be read now, empty at the end; None where only TLS itself had something to say."""
+        self._socket.settimeout(0)
+        try:
+            return bytes(self._socket.recv(1 << 16))
+        except (BlockingIOError, SSLWantReadError):
+            return None
+        except (OSError, ValueError):
+            return b""
+        finally:
+            self._socket.settimeout(STALLED)
 
     def _rest(self) -> None:
         """What the server still said before it hung up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore import canary
@@ -36,9 +36,27 @@ NODES = "/api/v1/nodes"
 PROOF = 120.0  # seconds for all canaries: none of them pulls
 
 
-def load(session: Session, evidence: Evidence, options: LoadOptions) -> set[str]:
-    """Loads the archive onto the nodes; the images of Pulls that are there now (or would be), as these write them. Raises
-    CommandError where a node did not get it: then nothing is started again."""
+@dataclass(frozen=True)
+class OnNode:
+    """What became of one image on one node: loaded, there already, or planned (a dry run)."""
+
+    node: str
+    image: str
+    digest: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """images: of Pulls, as these write them, that the nodes have now or would have."""
+
+    archive: str
+    images: frozenset[str]
+    nodes: tuple[OnNode, ...]
+
+
+def load(session: Session, evidence: Evidence, options: LoadOptions) -> Loaded:
+    """Loads the archive onto the nodes. Raises CommandError where a node did not get it: then nothing is started again."""
     with archive.read(options.archive) as opened:
         for note in opened.notes:
             session.say(f"Note: {clean(note)}")
@@ -51,7 +69,7 @@ class _Loading:
         self.evidence, self.index, self.archive = evidence, Index(evidence), opened
         self.namespace = options.namespace or session.namespace
 
-    def all(self) -> set[str]:
+    def all(self) -> Loaded:
         asked = pulls(self.evidence)
         chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.to or "")
         whole = self._nodes()
@@ -67,7 +85,14 @@ class _Loading:
             if carrier:
                 self._carry(plans, carrier)
             self._prove(plans)
-        return {pull.image for one in chosen for pull in one.pulls}
+        done = "planned" if self.session.options.dry_run else "loaded"
+        nodes = [
+            OnNode(job.node_name, job.name, job.digest, result)
+            for plan in plans
+            for some, result in ((plan.jobs, done), (plan.present, "there"))
+            for job in some
+        ]
+        return Loaded(self.archive.shown, frozenset(pull.image for one in chosen for pull in one.pulls), tuple(nodes))
 
     def size_of(self, image: ArchivedImage) -> int:
         """Bytes of its stream, but for its name."""

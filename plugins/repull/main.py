@@ -28,6 +28,7 @@ from repull.steps import Step, acting
 from repull.wait import Wait
 
 if TYPE_CHECKING:  # a network library, which is imported where it is needed
+    from repull.load import Loaded
     from repull.push import Pushed
 
 LISTED_WITHIN = 10.0  # seconds; then it goes on with what is known
@@ -60,15 +61,16 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     index = Index(evidence)
     steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
-    after = _without(check.next_tries(session, evidence, steps), loaded)
+    supplied = loaded.images if loaded else frozenset()
+    after = _without(check.next_tries(session, evidence, steps), supplied)
     blocked = {} if wanted.force else _blocked(evidence, _as_planned(after, pushed), steps)
     ours = [step for step in steps if step.asker not in blocked]
-    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed)
+    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed, loaded=loaded)
     report.say_blocked(run, session)
     report.say_plan(run, session)
     if acting(ours):
         _confirm(session, ours, index)
-    _carry_out(run, session, index, check.believed(after) | loaded)
+    _carry_out(run, session, index, check.believed(after) | supplied)
     report.conclude(run, session)
     return 0 if run.well else 1
 
@@ -82,19 +84,18 @@ def _pushed(session: Session, evidence: Evidence) -> Optional[Pushed]:
     return push(session, evidence, options)
 
 
-def _loaded(session: Session, evidence: Evidence) -> set[str]:
-    """The images that the nodes have now, as Pulls write them."""
+def _loaded(session: Session, evidence: Evidence) -> Optional[Loaded]:
     options = session.options.load
     if options is None:
-        return set()
+        return None
     from repull.load import load
 
     return load(session, evidence, options)
 
 
-def _without(after: Report, loaded: Collection[str]) -> Report:
+def _without(after: Report, supplied: Collection[str]) -> Report:
     """What nodes were given no registry is asked for, so that what these say counts for nothing."""
-    return replace(after, pulls=tuple(one for one in after.pulls if one.pull.image not in loaded))
+    return replace(after, pulls=tuple(one for one in after.pulls if one.pull.image not in supplied))
 
 
 def _as_planned(after: Report, pushed: Optional[Pushed]) -> Report:

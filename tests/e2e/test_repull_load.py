@@ -78,10 +78,15 @@ def test_by_pod(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: str, 
         return all(image in one for one in listed)
 
     wait_for(all_list_it, "both nodes to list the image")
-    again = load(repull, cluster, "daemonset/web", archive)
+    again = load(repull, cluster, "daemonset/web", archive, "-o", "json")
     assert line_with(again.err, "  leave ", "it is there already")
     assert "  load " not in again.err and ": loaded" not in again.err
-    assert again.out.count("starts pods with") == 2
+    assert again.err.count("starts pods with") == 2
+    found = again.json["load"]
+    assert found["archive"] == archive
+    assert sorted((one["node"], one["image"], one["result"]) for one in found["nodes"]) == [
+        (node.name, image, "there") for node in cluster.nodes
+    ]
     assert uids(kubectl, "web") == running
 
 
