@@ -44,6 +44,7 @@ def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars,
     """What came of each job, in their order. Interrupted, it stops the carrier and lets the interrupt through."""
     waiting = deque(enumerate(jobs))
     done: dict[int, Carried] = {}
+    several = len({job.name for job in jobs}) > 1
     lock, over = threading.Lock(), threading.Event()
 
     def work() -> None:
@@ -52,7 +53,8 @@ def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars,
                 if not waiting or over.is_set():
                     return
                 number, job = waiting.popleft()
-            done[number] = _carried(job, carrier, stream, bars, over)
+            shown = f"{job.node_name}, {job.name}" if several else job.node_name
+            done[number] = _carried(job, carrier, stream, bars, over, shown)
 
     workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
     try:
@@ -65,23 +67,24 @@ def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars,
     return [done[number] for number in range(len(jobs))]
 
 
-def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threading.Event) -> Carried:
+def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threading.Event, shown: str) -> Carried:
+    """shown: the job for people."""
     fault = ""
     for attempt in range(TRIES):
         if over.is_set():
             return Carried(job, fault or "it was not tried")
         if fault:
-            bars.say(f"{job.node_name}: {fault}: trying once more")
+            bars.say(f"{shown}: {fault}: trying once more")
         try:
             size, pieces = stream(job)
-            bars.begin(job.node_name, size)
-            digest = carrier.carry(job, size, pieces, lambda count: bars.went(job.node_name, count), attempt)
+            bars.begin(shown, size)
+            digest = carrier.carry(job, size, pieces, lambda count: bars.went(shown, count), attempt)
         except CommandError as error:
             fault = one_line(str(error).removeprefix("error: "), 500)
             continue
         if digest == job.digest:
-            bars.end(job.node_name, "loaded")
+            bars.end(shown, "loaded")
             return Carried(job)
         fault = f"it has {digest[:19] or 'no digest'} as {job.name} afterwards, not {job.digest[:19]}"
-    bars.end(job.node_name, "failed")
+    bars.end(shown, "failed")
     return Carried(job, fault)

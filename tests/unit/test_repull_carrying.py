@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from pullcore.errors import CommandError
@@ -89,6 +89,14 @@ def test_no_more_at_once_than_wanted(count: int) -> None:
     fake = Fake({f"n{number}": [digest("a")] for number in range(6)})
     run(fake, parallelism=count)
     assert fake.most == count
+
+
+def test_several_images_for_a_node_are_told_apart() -> None:
+    text, other = io.StringIO(), replace(job("n1"), name="registry.example.com/team/aux:2.0")
+    carry_all([job("n1"), other], Fake({"n1": [digest("a")]}), stream, Bars(text, live=False), parallelism=2)
+    assert sorted(line.partition(": loaded")[0] for line in text.getvalue().splitlines()) == [
+        f"n1, {IMAGE}", "n1, registry.example.com/team/aux:2.0"
+    ]  # fmt: skip
 
 
 def test_an_interrupt_stops_the_carrier() -> None:
