@@ -178,8 +178,8 @@ class _Loading:
             raise CommandError(_told([(one.job, one.fault) for one in failed], len(results), "did not get the image"))
 
     def _prove(self, plans: Sequence[Plan]) -> None:
-        """Has each kubelet say that it would start a pod with what is there, by a canary that may not pull. The digest that a
-        canary tells is not looked at: it may be that of another manifest of the very same image."""
+        """Has each kubelet say that it would start a pod with what is there, by a canary that may not pull. The digest that
+        a canary tells is not looked at: it may be that of another manifest of the very same image."""
         proofs = [
             (job, Try(pull, job.node, "Never"))
             for plan in plans
