@@ -49,12 +49,25 @@ def oci_archive(path: Path, parts: list[Image], there: list[Image], name: str) -
     }
     for one in there:
         files.update({_place(content): content for content in (one.manifest, one.config, one.compressed)})
+    _write(path, files)
+    return digest(index)
+
+
+def docker_archive_of(path: Path, *images_and_names: tuple[Image, str]) -> None:
+    """Several images in one archive, as `docker save ONE OTHER` writes it."""
+    listed, files = [], {}
+    for number, (image, name) in enumerate(images_and_names):
+        listed.append({"Config": f"{number}.json", "RepoTags": [name], "Layers": [f"{number}.tar"]})
+        files.update({f"{number}.json": image.config, f"{number}.tar": image.layer})
+    _write(path, {"manifest.json": json.dumps(listed).encode(), **files})
+
+
+def _write(path: Path, files: dict[str, bytes]) -> None:
     with tarfile.open(path, "w") as archive:
         for member, content in files.items():
             info = tarfile.TarInfo(member)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    return digest(index)
 
 
 def _place(content: bytes) -> str:

@@ -15,8 +15,20 @@ from .cluster import node as nodes
 from .cluster.model import Cluster, Registry
 from .cluster.processes import HarnessError, Processes
 from .conftest import Kubectl, Result, wait_for
-from .load_kit import MINE, SOMEWHERE, everywhere, has, large_archive, left, nothing_left, oci_archive, sockets, sshd
-from .repull_kit import Repull, bare, line_with, uids, wait_pod_refused, wait_refused, wait_running, workload
+from .load_kit import (
+    MINE,
+    SOMEWHERE,
+    docker_archive_of,
+    everywhere,
+    has,
+    large_archive,
+    left,
+    nothing_left,
+    oci_archive,
+    sockets,
+    sshd,
+)
+from .repull_kit import Repull, bare, is_running, line_with, uids, wait_pod_refused, wait_refused, wait_running, workload
 
 
 @pytest.fixture
@@ -135,6 +147,25 @@ def test_absent_platforms(
     result = load(repull, cluster, "daemonset/web", str(path))
     assert line_with(result.err, "Note: ", "linux/arm64 is left out")
     assert len(wait_running(kubectl, "web", 2)) == 2
+
+
+def test_two_images_of_one_pod(
+    repull: Repull, kubectl: Kubectl, cluster: Cluster, image: str, program: bytes, tmp_path: Path
+) -> None:
+    """In one archive: both are loaded, only onto the node that was named, on which the pod is."""
+    node, other = cluster.nodes
+    two = [{"image": one, "imagePullPolicy": "Never"} for one in (image, f"{image}2")]
+    pod = bare("both", *two)
+    pod["spec"]["nodeName"] = node.name
+    kubectl.apply(pod)
+    wait_pod_refused(kubectl, "both")
+    path = tmp_path / "two.tar"
+    docker_archive_of(path, *((images.build(program, one["image"]), str(one["image"])) for one in two))
+    result = load(repull, cluster, "pod/both", str(path))
+    for one in two:
+        assert line_with(result.err, f"{node.name}, {one['image']}: loaded")
+        assert has(node, str(one["image"])) and not has(other, str(one["image"]))
+    wait_for(lambda: is_running(kubectl.get("pod", "both") or {}), "both containers to run")
 
 
 # What can't be loaded is told first
