@@ -36,7 +36,7 @@ from pullcore.wirefault import WireError as WireError
 from pullcore.wirefault import failure
 
 BODY = 64 * 1024  # of an error, or of a token
-PATIENCE = 120.0  # seconds without progress of what is sent, and for the answer to it
+PATIENCE = 300.0  # seconds without progress of what is sent, and for the answer to it: registries move large blobs first
 REDIRECTS = 5
 CONNECTIONS = 16  # kept open to one host
 

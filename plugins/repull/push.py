@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional, TypeVar
 
@@ -21,6 +21,7 @@ from pullcore.workload import Index
 
 from repull.archive import Archive, ArchivedImage, read
 from repull.destination import Aim, aim, check_platforms, chosen, offered
+from repull.engine import find
 from repull.options import PushOptions
 from repull.progress import Upload
 from repull.session import USER_AGENT, Session
@@ -45,7 +46,7 @@ def push(session: Session, evidence: Evidence, options: PushOptions) -> Pushed:
     """Pushes what the options name, unless it is there. Raises CommandError; then nothing was changed in the cluster."""
     report = diagnose(evidence, session.context)
     if not Path(options.source).expanduser().exists():
-        raise CommandError(f"{one_line(options.source, 200)}: there is no such file or folder")
+        return _of_engine(session, report, options)
     with read(options.source) as archive:
         for note in archive.notes:
             session.say(f"Note: {one_line(note, 300)}")
@@ -55,37 +56,79 @@ def push(session: Session, evidence: Evidence, options: PushOptions) -> Pushed:
 def _of_archive(session: Session, report: Report, options: PushOptions, archive: Archive) -> Pushed:
     goal = aim(report, options.to, [name for image in archive.images for name in image.names])
     image = chosen(archive, goal.reference)
-    note = check_platforms(goal, image.platforms, report, f"{image.shown} of {archive.shown}", force=session.options.force)
-    if note:
-        session.say(f"Note: {note}")
-    if not goal.pulls:
-        session.say(f"Note: nothing that was named asks for {goal.reference}")
-    place = _registry(session, goal, image)
-    uploader, previous, who = _signed_in(session, report, goal, place, _sources(goal, image))
-    done = Pushed(archive.shown, str(goal.reference), image.digest, previous, THERE)
-    if previous == image.digest:
-        session.say(f"{goal.reference} is this image already, {image.digest}: nothing is pushed")
-        return done
-    if previous and not options.overwrite:
-        raise CommandError(
-            f"{goal.reference} is there with another digest, {previous}, not {image.digest}: "
-            "give it a tag of its own, or replace it with --overwrite"
-        )
-    if previous:
-        session.say(f"Note: {goal.reference} was {previous} until now, and is replaced (--overwrite)")
+    _check(session, report, goal, image.platforms, f"{image.shown} of {archive.shown}")
+    sources = _sources(goal, image)
+    place = _registry(session, goal, sources)
+    uploader, previous, who, _ = _signed_in(session, report, goal, place, sources)
+    done = Pushed(archive.shown, str(goal.reference), image.digest, previous, PUSHED)
+    config = "" if image.is_index else image.blobs[0].digest
+    if _is_settled(session, options, done, uploader, {image.digest, config}):
+        return replace(done, digest=previous, result=THERE)
     size = in_bytes(sum(blob.size for blob in image.blobs))
     what = f"{image.shown} ({', '.join(image.platforms)}, {size}, {image.digest[:19]}) as {goal.reference}, as {who}"
     if session.options.dry_run:
         session.say(f"Plan: push {what}")
-        return Pushed(archive.shown, str(goal.reference), image.digest, previous, PLANNED)
+        return replace(done, result=PLANNED)
     session.say(f"Pushing {what}")
     progress = Upload(session.stderr, image.blobs)
     try:
-        _told(goal, lambda: uploader.push(image, progress))
+        _told(session, goal.reference, lambda: uploader.push(image, progress))
     finally:
         progress.close()
     session.tell(f"{goal.reference} pushed, {image.digest}")
-    return Pushed(archive.shown, str(goal.reference), image.digest, previous, PUSHED)
+    return done
+
+
+def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed:
+    registries = session.options.registries
+    engine, image = find(options.source, session.environ, {*registries.plain_http, *registries.skip_verify}.__contains__)
+    goal = aim(report, options.to, [image.name])
+    if goal.reference.digest:
+        raise CommandError(f"{goal.reference} names a digest, which {engine.name} makes anew: name a tag with --to")
+    _check(session, report, goal, (image.platform,) if image.platform else (), f"{image.name} of {engine.name}")
+    place = _registry(session, goal, ())
+    uploader, previous, who, credential = _signed_in(session, report, goal, place, ())
+    done = Pushed(image.name, str(goal.reference), None, previous, PUSHED)
+    own = f"sha256:{image.id.removeprefix('sha256:')}"  # a config's digest, or that of what is pushed
+    if _is_settled(session, options, done, uploader, {*image.digests, own}):
+        return replace(done, digest=previous, result=THERE)
+    what = f"{image.name} of {engine.name} ({image.platform}, {image.id[:19]}) as {goal.reference}, as {who}"
+    if session.options.dry_run:
+        session.say(f"Plan: push {what}")
+        return replace(done, result=PLANNED)
+    session.say(f"Pushing {what}")
+    login = session.vault.pair(credential) if credential else None
+    told = engine.push(image, goal.reference, login, lambda line: session.say(session.vault.without(line)))
+    digest = _told(session, goal.reference, uploader.there)
+    if not digest or (told and told != digest):
+        raise CommandError(f"{engine.name} pushed {told or image.name}, and {goal.reference} is {digest or 'not there'}")
+    session.tell(f"{goal.reference} pushed, {digest}")
+    return replace(done, digest=digest)
+
+
+def _check(session: Session, report: Report, goal: Aim, platforms: Sequence[str], shown: str) -> None:
+    note = check_platforms(goal, platforms, report, shown, force=session.options.force)
+    if note:
+        session.say(f"Note: {note}")
+    if not goal.pulls:
+        session.say(f"Note: nothing that was named asks for {goal.reference}")
+
+
+def _is_settled(session: Session, options: PushOptions, done: Pushed, uploader: Uploader, own: Collection[str]) -> bool:
+    """Whether the name stands for this image already, by one of its `own` digests, or with other packing by its config's.
+    Raises CommandError where it stands for another one, unless that is to be replaced."""
+    if done.previous is None:
+        return False
+    if done.previous in own or _told(session, done.image, uploader.config) in own:
+        session.say(f"{done.image} is this image already, {done.previous}: nothing is pushed")
+        return True
+    if not options.overwrite:
+        raise CommandError(
+            f"{done.image} is there with another digest, {done.previous}, not {done.digest or done.source}: "
+            "give it a tag of its own, or replace it with --overwrite"
+        )
+    session.say(f"Note: {done.image} was {done.previous} until now, and is replaced (--overwrite)")
+    return False
 
 
 def _sources(goal: Aim, image: ArchivedImage) -> tuple[str, ...]:
@@ -101,11 +144,11 @@ def _sources(goal: Aim, image: ArchivedImage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:2]
 
 
-def _registry(session: Session, goal: Aim, image: ArchivedImage) -> Registry:
+def _registry(session: Session, goal: Aim, sources: Sequence[str]) -> Registry:
     """The registry, which answers."""
     wanted = session.options
     wire = wanted.registries.wire(wanted.connection, USER_AGENT, session.environ, session.say, endless=True)
-    besides = [f"repository:{one}:pull" for one in _sources(goal, image)]
+    besides = [f"repository:{one}:pull" for one in sources]
     name = goal.reference.registry
     place = Registry(name, wire, SignIn(wire, session.vault), actions="pull,push", besides=besides)
     reach = place.reach()
@@ -115,9 +158,10 @@ def _registry(session: Session, goal: Aim, image: ArchivedImage) -> Registry:
 
 
 def _signed_in(
-    session: Session, report: Report, goal: Aim, place: Registry, sources: tuple[str, ...]
-) -> tuple[Uploader, Optional[str], str]:
-    """Who may push, the digest that is there now, and what to call them. Raises CommandError where nobody may."""
+    session: Session, report: Report, goal: Aim, place: Registry, sources: Sequence[str]
+) -> tuple[Uploader, Optional[str], str, Optional[str]]:
+    """Who may push: ready to, with the digest that is there now, what to call them, and their label. Raises CommandError
+    where nobody may."""
     refused = ""
     for credential, who in _logins(session, report, goal):
         uploader = Uploader(place, goal.reference, credential, sources)
@@ -125,7 +169,7 @@ def _signed_in(
             previous = uploader.there()
             if not session.options.dry_run:
                 uploader.may_push()
-            return uploader, previous, who
+            return uploader, previous, who, credential
         except Refused as error:
             refused = f"{who}: {session.vault.without(str(error))}"
             session.say(f"Note: {goal.reference.registry} does not let one push as {one_line(refused, 400)}")
@@ -158,8 +202,8 @@ def _logins(session: Session, report: Report, goal: Aim) -> Iterator[tuple[Optio
         yield session.vault.label(user, session.ask_secret("Password")), f"user {one_line(user, 100)}"
 
 
-def _told(goal: Aim, call: Callable[[], T]) -> T:
+def _told(session: Session, image: object, call: Callable[[], T]) -> T:
     try:
         return call()
     except (Refused, WireError) as error:
-        raise CommandError(f"{goal.reference} was not pushed: {one_line(error, 500)}") from None
+        raise CommandError(f"{image} was not pushed: {one_line(session.vault.without(str(error)), 500)}") from None

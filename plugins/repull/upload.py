@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from typing import Optional, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
+from pullcore.errors import one_line
 from pullcore.overlap import overlapped
 from pullcore.reference import Reference
-from pullcore.registry import ACCEPT, MANIFEST_SIZE, Registry
-from pullcore.signin import Refused
+from pullcore.registry import ACCEPT, DIGEST, MANIFEST_SIZE, Registry
+from pullcore.signin import Refused, parsed
 from pullcore.wire import Content, Reply, WireError, followed
 
 from repull.archive import ArchivedImage, Blob
@@ -61,9 +62,18 @@ class Uploader:
         reply = self._send("HEAD", f"{self._base}/manifests/{name}")
         if reply.status == 404:
             return None
-        if reply.status == 200 and (given := reply.headers.get("docker-content-digest")):
+        given = reply.headers.get("docker-content-digest", "")
+        if reply.status == 200 and DIGEST.fullmatch(given):
             return given
         return self._read_back(name)
+
+    def config(self) -> Optional[str]:
+        """The digest of the config of what is there: which image it is, however its layers are packed; None for an index."""
+        name = self.reference.tag or self.reference.digest
+        reply = self._send("GET", f"{self._base}/manifests/{name}", limit=MANIFEST_SIZE)
+        found = parsed(reply).get("config") if reply.status == 200 else None
+        digest = found.get("digest") if isinstance(found, dict) else None
+        return digest if isinstance(digest, str) else None
 
     def may_push(self) -> None:
         """Sees that the credential lets one push, before anything is sent. Raises Refused."""
@@ -118,7 +128,7 @@ class Uploader:
         self._took(reply, blob, 201, 204)
         given = reply.headers.get("docker-content-digest")
         if given and given != blob.digest:
-            raise Refused("registry-error", f"{self.registry.name} made {given[:80]} of {blob.digest}")
+            raise Refused("registry-error", f"{self.registry.name} made {one_line(given, 80)} of {blob.digest}")
         return "uploaded"
 
     def _begun(self, blob: Blob) -> tuple[str, bool]:
@@ -187,7 +197,7 @@ class Uploader:
             raise self._refused(reply)
         given = reply.headers.get("docker-content-digest")
         if given and given != digest:
-            raise Refused("registry-error", f"{self.registry.name} made {given[:80]} of manifest {digest}")
+            raise Refused("registry-error", f"{self.registry.name} made {one_line(given, 80)} of manifest {digest}")
 
     def _read_back(self, name: str) -> str:
         """The digest of what the registry gives under a name."""

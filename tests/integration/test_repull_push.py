@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Optional
 
 import jsonschema
 import pytest
-from repull import remake, wait
+from repull import main, remake, wait
 
 from tests.e2e.cluster.images import Pusher, build
 from tests.e2e.cluster.model import Registry
@@ -135,6 +136,19 @@ def test_another_image_of_that_name_is_replaced_only_when_told(kit: PushKit, rea
     }  # fmt: skip
 
 
+def test_the_same_image_with_other_packing_is_the_same(kit: PushKit, real: Real) -> None:
+    """As `docker push` packs the layers of what `docker save` writes plain."""
+    registry = real["open"]
+    image = registry.image("packed/web:1.0")
+    kit.waits_for(image)
+    assert kit.push("pod/web", f"--push={kit.archive(archives.docker_files('packed', image))}").code == 0
+    before = digest_at(registry, "packed/web:1.0")
+    other = kit.archive(archives.docker_files("packed", image, packed=True), "packed.tar")
+    result = kit.push("pod/web", f"--push={other}", "-o=json")
+    assert f"{image} is this image already, {before}" in result.err
+    assert json.loads(result.out)["push"]["digest"] == before == digest_at(registry, "packed/web:1.0")
+
+
 def test_a_pull_only_login_is_not_enough_and_another_one_is(kit: PushKit, real: Real) -> None:
     registry = real["htpasswd"]
     kit.with_login(registry, "nobody-knows", "wrong-secret-9")
@@ -205,3 +219,24 @@ def test_a_registry_that_is_not_there_is_said(kit: PushKit) -> None:
     result = kit.push("pod/web", f"--push={kit.archive(archives.docker_files('x', 'x:1'))}")
     assert result.code == 1
     assert "error: 127.0.0.1:1 can't be reached from this machine: 127.0.0.1:1: connection refused" in result.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_is_at_a_terminal_is_asked(kit: PushKit, real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = real["htpasswd"]
+    kit.with_login(registry, "nobody-knows", "wrong-secret-9")
+    image = registry.image("asked/web:1.0")
+    kit.waits_for(image)
+    archive = kit.archive(archives.docker_files("asked", image))
+    monkeypatch.setattr("getpass.getpass", lambda prompt, stream=None: registry.password)
+    words = ["pod/web", f"--push={archive}", f"--plain-http={registry.address}", "--no-wait", "--keep-waiting-pods"]
+    words += ["-n", "default", f"--kubeconfig={kit.config}", "--no-registry"]
+    out, err = io.StringIO(), Terminal()
+    assert main.run(words, Terminal(f"{registry.user}\n"), out, err) == 0, err.getvalue()
+    assert f"User for {registry.address}: " in err.getvalue()
+    assert f"{image} pushed, {digest_at(registry, 'asked/web:1.0')}" in out.getvalue()
+    assert registry.password not in out.getvalue() + err.getvalue()

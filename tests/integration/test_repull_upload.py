@@ -349,3 +349,12 @@ def test_a_registry_that_stands_still_is_given_up(
     store.first = lambda seen, body: server.silence() if is_blob(seen) else None
     with pytest.raises(WireError, match=r"within 0\.3s"):
         pushed(server, archive)
+
+
+@pytest.mark.parametrize("given", ["", "sha256:short", "\x1b[2Jevil", "x" * 9000])
+def test_a_digest_that_is_none_is_not_repeated(stand_in: Standing, given: str) -> None:
+    server, store = stand_in
+    store.manifests["1.0"] = b"{}"
+    store.first = lambda seen, body: Say(200, headers=[("Docker-Content-Digest", given)]) if seen.method == "HEAD" else None
+    found = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0").there()
+    assert found == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
