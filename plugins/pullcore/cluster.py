@@ -34,7 +34,7 @@ from pullcore.command import LOG_REQUESTS, Connection
 from pullcore.credentials import credential
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import started
-from pullcore.pool import body_of, is_on_this_machine, lines, of_provider, pool_for, sent
+from pullcore.pool import body_of, is_on_this_machine, lines, of_provider, pool_for, sent, taken_over, upgrade_headers
 
 PAGE = 500
 ERROR_BODY = 64 * 1024
@@ -200,6 +200,34 @@ class Cluster:
                 yield event
         finally:
             response.close()
+
+    def upgraded(self, path: str, protocol: str, **query: Any) -> tuple[Any, bytes, Callable[[], None]]:
+        """A websocket at `path`: its socket, what came on it already, and what closes it. Raises ApiError or Unreachable,
+        also for a server that speaks no such `protocol`.
+
+        The request itself is bound as others are; what is sent and read later is the caller's matter.
+        """
+        import urllib3
+
+        url = self._url(path, query)
+
+        def ask(session: _Session) -> Any:
+            connect, read = (CONNECT_TIMEOUT, READ_TIMEOUT) if self._timeout is None else (self._timeout or None,) * 2
+            timeout = urllib3.Timeout(connect=connect, read=read)
+            began = time.monotonic()
+            with self._faults("GET", url):
+                response = sent(session.pool, "GET", url, None, session.headers, upgrade_headers(protocol), timeout)
+                content = b"" if response.status == 101 else body_of(response, ERROR_BODY, None)
+            self._note("GET", url, response, began)
+            if response.status >= 300:
+                response.close()
+                raise _refused(response, content)
+            if response.status != 101 or response.headers.get("Sec-WebSocket-Protocol") != protocol:
+                response.close()
+                raise Unreachable(f"error: {self.server} does not speak {protocol}, or something on the way does not")
+            return response
+
+        return taken_over(self._insistently(ask))
 
     def request(
         self,

@@ -40,9 +40,10 @@ LISTS = {
     "--with-secret": PULL_SECRETS,
     "--recreate-domain": ("get", "domains.weblogic.oracle", "-o", "name"),
     "NAMESPACE": ("get", "namespaces", "-o", "name"),
+    "--nodes": ("get", "nodes", "-o", "name"),
 }
-CHOICES = ("FORMAT", "HOW", "WHEN")  # values that the help lists
-PATHS = {"FILE": FILES, "DIR": FOLDERS, "SOURCE": FILES}
+CHOICES = ("FORMAT", "HOW", "WHEN", "CARRIER")  # values that the help lists
+PATHS = {"FILE": FILES, "DIR": FOLDERS, "SOURCE": FILES, "ARCHIVE": FILES}
 TARGET = "TYPE/NAME"
 # With these no object of the cluster is named.
 NAMELESS = ("--all-namespaces", "--selector", "--image", "--filename", "--recreate-domain")

@@ -7,10 +7,12 @@ imported only where it is used, for importing it takes longer than most requests
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Optional
@@ -138,6 +140,38 @@ def sent(
         if method != "GET":
             raise
         return send()  # the server had closed the idle connection: Go's client tries again, too
+
+
+def upgrade_headers(protocol: str) -> dict[str, str]:
+    """What asks for a websocket (RFC 6455, section 4.1)."""
+    return {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+        "Sec-WebSocket-Protocol": protocol,
+        "Accept-Encoding": "identity",
+    }
+
+
+def taken_over(response: Any) -> tuple[Any, bytes, Callable[[], None]]:
+    """The connection behind an answer of 101: its socket, what was read of it already, and what closes it.
+
+    The Sec-WebSocket-Accept of the answer is not looked at: it keeps caches from answering, and the protocol was agreed on.
+    """
+    connection = response.connection
+    socket, buffered = connection.sock, response._fp.fp
+    socket.settimeout(0)
+    try:
+        early = bytes(buffered.peek() or b"")  # asks the socket only where nothing is buffered
+    except OSError:
+        early = b""
+
+    def close() -> None:
+        connection.close()
+        response.close()
+
+    return socket, early, close
 
 
 def lines(pieces: Iterable[bytes], longest: int) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, TextIO
 
@@ -28,6 +28,7 @@ from repull.steps import Step, acting
 from repull.wait import Wait
 
 if TYPE_CHECKING:  # a network library, which is imported where it is needed
+    from repull.load import Loaded
     from repull.push import Pushed
 
 LISTED_WITHIN = 10.0  # seconds; then it goes on with what is known
@@ -54,18 +55,22 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     pushed = _pushed(session, evidence)
     if pushed and pushed.result == "pushed":
         evidence = check.observe(session)  # it may have taken long
+    loaded = _loaded(session, evidence)
+    if loaded:
+        evidence = check.observe(session)
     index = Index(evidence)
     steps = [] if wanted.recreate_domain and again else _steps(session, evidence, index)
     steps += [Step("superseded", one, "it was just made again", one) for one in again if one not in {s.asker for s in steps}]
-    after = check.next_tries(session, evidence, steps)
+    supplied = loaded.images if loaded else frozenset()
+    after = _without(check.next_tries(session, evidence, steps), supplied)
     blocked = {} if wanted.force else _blocked(evidence, _as_planned(after, pushed), steps)
     ours = [step for step in steps if step.asker not in blocked]
-    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed)
+    run = Run(evidence, ours, blocked, dry_run=wanted.dry_run, pushed=pushed, loaded=loaded)
     report.say_blocked(run, session)
     report.say_plan(run, session)
     if acting(ours):
         _confirm(session, ours, index)
-    _carry_out(run, session, index, after)
+    _carry_out(run, session, index, check.believed(after) | supplied)
     report.conclude(run, session)
     return 0 if run.well else 1
 
@@ -77,6 +82,20 @@ def _pushed(session: Session, evidence: Evidence) -> Optional[Pushed]:
     from repull.push import push
 
     return push(session, evidence, options)
+
+
+def _loaded(session: Session, evidence: Evidence) -> Optional[Loaded]:
+    options = session.options.load
+    if options is None:
+        return None
+    from repull.load import load
+
+    return load(session, evidence, options)
+
+
+def _without(after: Report, supplied: Collection[str]) -> Report:
+    """What nodes were given no registry is asked for, so that what these say counts for nothing."""
+    return replace(after, pulls=tuple(one for one in after.pulls if one.pull.image not in supplied))
 
 
 def _as_planned(after: Report, pushed: Optional[Pushed]) -> Report:
@@ -115,8 +134,8 @@ def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
         session.confirm(what, yes=agreed)
 
 
-def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
-    """Does the steps and waits; what came of it is in `run` afterwards."""
+def _carry_out(run: Run, session: Session, index: Index, believed: Collection[str]) -> None:
+    """Does the steps and waits; what came of it is in `run` afterwards. believed: images that a new try should get."""
     wanted = session.options
     actions = Actions(session, index)
     now = [step for step in acting(run.steps) if not step.after]
@@ -129,7 +148,7 @@ def _carry_out(run: Run, session: Session, index: Index, after: Report) -> None:
         return
     objects = [as_target(one, index.by_target.get(one)) for one in watched]
     feeds = Feeds(session.cluster, session.store, objects, session.say)
-    failures = Failures(check.believed(after))
+    failures = Failures(believed)
     for pod in run.evidence.pods:
         failures.begin(pod)
     feeds.start(LISTED_WITHIN)

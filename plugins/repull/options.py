@@ -19,6 +19,8 @@ PLUGIN = "repull"
 BARE = {"--dry-run": "client"}  # what an option means without its value
 OUTPUTS = ("json", "yaml", "name")
 DRY_RUNS = ("none", "client", "server")
+CARRIERS = ("pod", "ssh")
+MOST_AT_ONCE = 50  # nodes
 NO_PASSWORD = PasswordOptions()
 COLOURS = ("auto", "always", "never")
 
@@ -33,6 +35,24 @@ class PushOptions:
     username: str = ""
     password: PasswordOptions = NO_PASSWORD
     docker_config: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is loaded onto nodes before anything is brought back, as which image, and how it gets there.
+
+    nodes: empty for those that may run the target's pods; namespace: of the carriers, None for the target's own; socket: of
+    the runtime, `{node}` in it standing for a node's name, None for its usual place; parallelism: how many nodes at once."""
+
+    archive: str
+    to: Optional[str] = None
+    nodes: tuple[str, ...] = ()
+    via: str = "pod"
+    namespace: Optional[str] = None
+    ssh_user: str = ""
+    socket: Optional[str] = None
+    pin: bool = False
+    parallelism: int = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,7 @@ class Options:
     roll_running: bool = False
     recreate_domain: Optional[str] = None
     push: Optional[PushOptions] = None
+    load: Optional[LoadOptions] = None
     save_dir: Path = Path("~/.kube/kubectl-repull")
     wait: bool = True
     timeout: float = 600.0
@@ -106,6 +127,7 @@ def _typed(given: Mapping[str, Any]) -> Options:
         roll_running=given["--roll-running"],
         recreate_domain=domain,
         push=_push(given),
+        load=_load(given),
         save_dir=_folder(given["--save-dir"]),
         wait=not given["--no-wait"],
         timeout=_timeout(given["--timeout"]),
@@ -120,9 +142,11 @@ def _push(given: Mapping[str, Any]) -> Optional[PushOptions]:
     """Raises UsageError for what makes no sense together."""
     of_login = ("--docker-username", "--docker-password-stdin", "--docker-password-file", "--docker-config")
     if given["--push"] is None:
-        for option in ("--to", "--overwrite", *of_login):
+        for option in ("--overwrite", *of_login):
             if given[option] not in (None, False):
                 raise UsageError(f"{option} says how something is pushed: it needs --push")
+        if given["--to"] is not None and given["--load"] is None:
+            raise UsageError("--to says as which image something is pushed or loaded: it needs --push or --load")
         return None
     if not given["--push"]:
         raise UsageError("--push needs the name of an archive or of an image")
@@ -143,6 +167,51 @@ def _push(given: Mapping[str, Any]) -> Optional[PushOptions]:
         given["--docker-username"] or "",
         password,
         given["--docker-config"],
+    )
+
+
+def _load(given: Mapping[str, Any]) -> Optional[LoadOptions]:
+    """Raises UsageError for what makes no sense together."""
+    if given["--load"] is None:
+        for option in (
+            "--nodes",
+            "--via",
+            "--carrier-namespace",
+            "--ssh-user",
+            "--containerd-socket",
+            "--pin",
+            "--parallelism",
+        ):
+            if given[option] not in (None, False):
+                raise UsageError(f"{option} says how something is loaded: it needs --load")
+        return None
+    if not given["--load"]:
+        raise UsageError("--load needs the name of an archive")
+    if given["--push"] is not None:
+        raise UsageError("--push and --load are two ways to supply the image: one is enough")
+    if not given["NAME"]:
+        raise UsageError("--load needs the name of what waits for the image, such as pod/web-0 or domain1")
+    via = given["--via"] or "pod"
+    _one_of("--via", via, CARRIERS)
+    if via == "ssh" and given["--carrier-namespace"] is not None:
+        raise UsageError("--carrier-namespace is of pods: it goes not with --via=ssh")
+    if via == "pod" and given["--ssh-user"] is not None:
+        raise UsageError("--ssh-user goes with --via=ssh only")
+    socket, count = given["--containerd-socket"], given["--parallelism"]
+    if socket is not None and not socket.startswith("/"):
+        raise UsageError("--containerd-socket needs a path on the nodes that begins with /")
+    if count is not None and not (count.isascii() and count.isdigit() and 0 < int(count) <= MOST_AT_ONCE):
+        raise UsageError(f'invalid value "{one_line(count, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
+    return LoadOptions(
+        given["--load"],
+        given["--to"],
+        tuple(name for name in (given["--nodes"] or "").split(",") if name),
+        via,
+        given["--carrier-namespace"] or None,
+        given["--ssh-user"] or "",
+        socket,
+        given["--pin"],
+        int(count or LoadOptions.parallelism),
     )
 
 

@@ -21,6 +21,7 @@ from repull.stage import WELL
 from repull.steps import Step, acting
 
 if TYPE_CHECKING:
+    from repull.load import Loaded
     from repull.push import Pushed
 
 API_VERSION = "repull/v1"
@@ -35,6 +36,7 @@ class Run:
     blocked: dict[Target, list[Diagnosis]]
     dry_run: bool = False
     pushed: Optional[Pushed] = None
+    loaded: Optional[Loaded] = None
     done: list[Step] = field(default_factory=list)  # steps that were carried out
     put_off: list[Step] = field(default_factory=list)  # steps whose time did not come, for nobody waited
     goals: list[Goal] = field(default_factory=list)
@@ -147,6 +149,7 @@ def document(run: Run) -> Object:
         "targets": [_target(target, run) for target in targets],
         "steps": [_step(step, run) for step in run.steps],
         "push": asdict(run.pushed) if run.pushed else None,
+        "load": run.loaded and {"archive": run.loaded.archive, "nodes": [asdict(one) for one in run.loaded.nodes]},
     }
 
 

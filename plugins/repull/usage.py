@@ -24,6 +24,8 @@ Examples:
   kubectl repull deployment/web --keep-waiting-pods
   # The image is missing: push it there first, from an archive or from docker, podman or nerdctl
   kubectl repull domain1 --push domain1.tar
+  # No registry is to have it: load it onto the nodes
+  kubectl repull domain1 --load domain1.tar
   # Pods that nobody controls, too: saved to a file, deleted, and made again
   kubectl repull pod/test --recreate-pods
 
@@ -36,12 +38,23 @@ Options:
       --roll-running             Roll what waits for an image in a pod in which another container runs
       --push=SOURCE              First push this as the image that is waited for: an archive of docker save or in OCI
                                  layout (tar or folder), or an image of docker, podman or nerdctl
-      --to=REF                   With --push: as this image
+      --to=REF                   With --push or --load: as this image
       --overwrite                With --push: replace what the tag stands for now
       --docker-username=USER     With --push: sign in as this user, not with the pull secrets
       --docker-password-stdin    Read the password from standard input
       --docker-password-file=FILE  Read the password from a file
       --docker-config=FILE       With --push: sign in with the login in this Docker config
+      --load=ARCHIVE             First load this archive (as for --push) onto the nodes that may run what waits for the
+                                 image, and have each kubelet prove that it would use it
+      --nodes=NAMES              With --load: onto these nodes, with commas between them
+      --via=CARRIER              With --load: pod (one on each node, root there meanwhile; the default) or ssh (your
+                                 own, with its configuration and keys)
+      --carrier-namespace=NAMESPACE  With --load: where these pods are made, if not where the target is
+      --ssh-user=USER            With --via=ssh: root, or somebody who may use sudo without a password
+      --containerd-socket=PATH   With --load: where the nodes' runtime listens, if not at its usual place; {node} in it
+                                 stands for the node's name
+      --pin                      With --load: keep the image from garbage collection on the nodes
+      --parallelism=COUNT        With --load: how many nodes at once, 5 if not given
       --recreate-domain=NAME     Last resort: delete this Domain, which stops it, and recreate it; asks for its name
       --save-dir=DIR             Where objects are saved before they are deleted [default: ~/.kube/kubectl-repull]
       --no-wait                  Do not wait until it runs

@@ -1,4 +1,4 @@
-"""python -m tests.bench [--only help|domain|registry|repull|push|scan] [--runs N]"""
+"""python -m tests.bench [--only help|domain|registry|repull|push|load|scan] [--runs N]"""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from tests.e2e.cluster.model import Cluster
 from tests.e2e.cluster.processes import HarnessError
 from tests.e2e.conftest import PLUGINS, ROOT, Kubectl, environment
 
-from . import domain, pods, push, registry, repull, scan
+from . import domain, load, pods, push, registry, repull, scan
 from .measure import BenchError, Command, Ratio, compare
 
-PARTS = ("help", "domain", "registry", "repull", "push", "scan")
+PARTS = ("help", "domain", "registry", "repull", "push", "load", "scan")
 HELP_TIME, DOMAIN_TIME, SCAN_TIME, SCAN_MEMORY = 4, 0.8, 1.0, 0.5  # the targets
 SKOPEO_TIME, CRANE_TIME = 0.15, 1.5
 REPULL_TIME = 0.2  # of the 80 s that a kubelet waits after its fourth try
 PUSH_TIME = 1.3
+LOAD_TIME = 1 / 0.6  # of kubectl exec's; its throughput the other way round
+LOAD_MEMORY = 1.15  # of what a small archive takes
+LOAD_RUNS = 3  # of half a minute
 SKOPEO_RUNS = 5  # a minute together
 
 
@@ -68,7 +71,7 @@ def _measure(parts: list[str], folder: Path, runs: int) -> tuple[list[Ratio], li
     given = os.environ.get("PULLKIT_CLUSTER_FOLDER", "")
     with contextlib.ExitStack() as stack:
         own = None
-        if "scan" in parts or (not given and {"domain", "registry", "repull", "push"} & set(parts)):
+        if "scan" in parts or (not given and {"domain", "registry", "repull", "push", "load"} & set(parts)):
             own = stack.enter_context(_own_cluster(folder / "cluster"))
         cluster = model.load(Path(given).resolve()) if given else own
         if "domain" in parts:
@@ -91,6 +94,9 @@ def _measure(parts: list[str], folder: Path, runs: int) -> tuple[list[Ratio], li
             _say("push, of 500 MB")
             found, memory = push.measure(_admin(cluster), cluster, folder, _say, runs or 5)
             ratios += [found.time(PUSH_TIME), found.cpu(), memory]
+        if "load" in parts:
+            assert cluster
+            ratios += load.measure(_admin(cluster), cluster, folder, _say, LOAD_RUNS, LOAD_TIME, LOAD_MEMORY)
         if "scan" in parts:  # last: no controller runs afterwards
             assert own
             _say(f"scan, with {pods.PODS} pods to make first")

@@ -16,7 +16,7 @@ from pullcore.errors import UsageError
 from pullcore.launch import help_text
 from pullcore.password import PasswordOptions
 from pullcore.registryoptions import RegistryOptions
-from repull.options import Options, PushOptions, parse
+from repull.options import LoadOptions, Options, PushOptions, parse
 from repull.usage import HELP
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -85,6 +85,13 @@ GIVEN: list[tuple[str, dict[str, Any]]] = [
     ("-s https://x --token=t", {"connection": Connection(server="https://x", token="t")}),
     ("--as=a --as-group=g --as-group=h --as-uid=1 --as-user-extra=k=v --as-user-extra=k=w",
      {"connection": Connection(as_user="a", as_groups=("g", "h"), as_uid="1", as_user_extra=(("k", "v"), ("k", "w")))}),
+    ("domain1 --load=a.tar", {"names": ("domain1",), "load": LoadOptions("a.tar")}),
+    ("domain1 --load a.tar --to=x:1 --nodes=n1,n2 --pin --parallelism=2 --carrier-namespace=c "
+     "--containerd-socket=/run/{node}",
+     {"names": ("domain1",),
+      "load": LoadOptions("a.tar", "x:1", ("n1", "n2"), namespace="c", socket="/run/{node}", pin=True, parallelism=2)}),
+    ("domain1 --load=a.tar --via=ssh --ssh-user=bob",
+     {"names": ("domain1",), "load": LoadOptions("a.tar", via="ssh", ssh_user="bob")}),
     ("domain1 --push=a.tar", {"names": ("domain1",), "push": PushOptions("a.tar")}),
     ("domain1 --push=a.tar --to=r.example.com/a:1 --overwrite --docker-config=c.json",
      {"names": ("domain1",),
@@ -153,7 +160,20 @@ BARE = "--recreate-domain needs the name of a Domain, without a type"
 FORMATS = "unable to match a printer suitable for the output format"
 
 REFUSED = [
-    ("web --to=x:1", "--to says how something is pushed: it needs --push"),
+    ("web --to=x:1", "--to says as which image something is pushed or loaded: it needs --push or --load"),
+    ("web --pin", "--pin says how something is loaded: it needs --load"),
+    ("web --nodes=n1", "--nodes says how something is loaded: it needs --load"),
+    ("web --via=pod", "--via says how something is loaded: it needs --load"),
+    ("web --parallelism=5", "--parallelism says how something is loaded: it needs --load"),
+    ("--load=a.tar", "--load needs the name of what waits for the image, such as pod/web-0 or domain1"),
+    ("web --load=", "--load needs the name of an archive"),
+    ("web --load=a --push=b", "--push and --load are two ways to supply the image: one is enough"),
+    ("web --load=a --via=train", 'invalid value "train" for --via: one of pod, ssh'),
+    ("web --load=a --ssh-user=bob", "--ssh-user goes with --via=ssh only"),
+    ("web --load=a --via=ssh --carrier-namespace=c", "--carrier-namespace is of pods: it goes not with --via=ssh"),
+    ("web --load=a --containerd-socket=run/x", "--containerd-socket needs a path on the nodes that begins with /"),
+    ("web --load=a --parallelism=0", 'invalid value "0" for --parallelism: a number from 1 to 50'),
+    ("web --load=a --parallelism=many", 'invalid value "many" for --parallelism: a number from 1 to 50'),
     ("web --overwrite", "--overwrite says how something is pushed: it needs --push"),
     ("web --docker-password-stdin", "--docker-password-stdin says how something is pushed: it needs --push"),
     ("--push=a.tar", "--push needs the name of what waits for the image, such as pod/web-0 or domain1"),

@@ -36,6 +36,23 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
+def layer_of(files: dict[str, bytes]) -> bytes:
+    """A layer with these files, not compressed."""
+    return _tar(files)
+
+
+def config_of(layer: bytes, name: str, architecture: str = "amd64") -> bytes:
+    """The configuration of an image of one layer; the name goes into its labels."""
+    return _json(
+        {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Entrypoint": ["/app"], "Labels": {"name": name}},
+            "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
+        }
+    )
+
+
 def _tar(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -61,14 +78,7 @@ def build(program: bytes, name: str, architecture: str = "amd64") -> Image:
     """The name goes into the image's labels, so that every image has a digest of its own."""
     layer = _tar({"app": program})
     compressed = gzip.compress(layer, 6, mtime=0)
-    config = _json(
-        {
-            "architecture": architecture,
-            "os": "linux",
-            "config": {"Entrypoint": ["/app"], "Labels": {"name": name}},
-            "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
-        }
-    )
+    config = config_of(layer, name, architecture)
     manifest = _json(
         {
             "schemaVersion": 2,

@@ -30,6 +30,8 @@ COMMANDS = {
     "docker-registry": "docker-registry",
     "htpasswd": "apache2-utils",
     "gcc": "gcc",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "mount": "mount",
