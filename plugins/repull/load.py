@@ -225,8 +225,9 @@ def _refusal(job: Job, outcome: Outcome) -> str:
     if outcome.word is None or outcome.word.cause not in ("never-pull", "present-not-usable") or version < CHECKS_COPIES:
         return outcome.text
     return (
-        f"{outcome.text}, though its runtime has {job.digest[:19]}: most likely the same image was pulled there with a secret "
-        "that this pod has not, and its kubelet keeps it to pods that have it (present-not-usable): give the target that secret"
+        f"{outcome.text}, though its runtime has {job.digest[:19]}: most likely the same image was pulled there with a "
+        "secret that this pod has not, and its kubelet keeps it to pods that have it (present-not-usable): give the target "
+        "that secret"
     )
 
 
