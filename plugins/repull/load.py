@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore import canary
 from pullcore.canary import Canary, Outcome
+from pullcore.case import CHECKS_COPIES
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.permissions import demand
@@ -34,6 +36,7 @@ from repull.session import Session
 
 NODES = "/api/v1/nodes"
 PROOF = 120.0  # seconds for all canaries: none of them pulls
+PAUSES = (0.0, 1.0, 3.0, 6.0)  # seconds before each try: a runtime tells its kubelet of a new image a moment later
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,21 @@ class _Loading:
             for job in (*plan.jobs, *plan.present)
             for pull in _each_way(plan.chosen.pulls)
         ]
-        prober = Prober(self.session.cluster, self.options.parallelism, PROOF, self._proven)
-        prober.clear_earlier(sorted({one.pull.namespace for _, one in proofs}))
-        now = self.session.now()
-        outcomes = [canary.outcome(one, now) for one in prober.probe([one for _, one in proofs])]
-        failed = [(job, one.text) for (job, _), one in zip(proofs, outcomes) if not one.good]
-        if failed:
-            raise CommandError(_told(failed, len(proofs), "have the image, but their kubelets would not use it"))
+        failed = proofs
+        faults: list[tuple[Job, str]] = []
+        for pause in PAUSES:
+            time.sleep(pause)
+            prober = Prober(self.session.cluster, self.options.parallelism, PROOF, self._proven)
+            if not pause:
+                prober.clear_earlier(sorted({one.pull.namespace for _, one in proofs}))
+            now = self.session.now()
+            outcomes = [canary.outcome(one, now) for one in prober.probe([one for _, one in failed])]
+            told = [(proof, one) for proof, one in zip(failed, outcomes) if not one.good]
+            failed = [proof for proof, _ in told]
+            faults = [(proof[0], _refusal(proof[0], one)) for proof, one in told]
+            if not failed:
+                return
+        raise CommandError(_told(faults, len(proofs), "have the image, but their kubelets would not use it"))
 
     def _proven(self, one: Canary, outcome: Outcome) -> None:
         if outcome.good:
@@ -206,6 +217,18 @@ def _each_way(asked: Sequence[Pull]) -> list[Pull]:
     """One Pull for each namespace, service account and list of secrets: a kubelet may let one use what is there, and another
     not (KEP-2535)."""
     return list({(pull.namespace, pull.service_account, pull.secrets, pull.image): pull for pull in asked}.values())
+
+
+def _refusal(job: Job, outcome: Outcome) -> str:
+    """Why a kubelet would not use what its runtime has: for the credentials of an earlier pull it says that it is absent."""
+    version = load_plan.kubelet_version(job.node)
+    if outcome.word is None or outcome.word.cause not in ("never-pull", "present-not-usable") or version < CHECKS_COPIES:
+        return outcome.text
+    return (
+        f"{outcome.text}, though its runtime has {job.digest[:19]}: most likely the same image was pulled there with a "
+        "secret that this pod has not, and its kubelet keeps it to pods that have it (present-not-usable): give the target "
+        "that secret"
+    )
 
 
 def _told(failed: Sequence[tuple[Job, str]], count: int, what: str) -> str:

@@ -229,7 +229,7 @@ def _node_notes(job: Job, *, pin: bool) -> list[str]:
         for name in names
         if name.endswith(f"@{job.digest}") and name.partition("@")[0] != repository
     ]
-    if _version(version) >= COPIES and elsewhere:
+    if kubelet_version(job.node) >= COPIES and elsewhere:
         notes.append(
             f"{job.node_name} (kubelet {version}) has this digest as {elsewhere[0].partition('@')[0]}: if it got that with "
             "a pull secret, it may refuse it to pods without one (present-not-usable)"
@@ -239,8 +239,10 @@ def _node_notes(job: Job, *, pin: bool) -> list[str]:
     return notes
 
 
-def _version(kubelet: str) -> tuple[int, int]:
-    found = re.match(r"v?(\d+)\.(\d+)", kubelet)
+def kubelet_version(node: Object) -> tuple[int, int]:
+    """1.35 as a pair of numbers; zeros where the node does not tell."""
+    text = str(node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
+    found = re.match(r"v?(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

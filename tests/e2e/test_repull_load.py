@@ -14,7 +14,7 @@ from .cluster import binaries, images
 from .cluster import node as nodes
 from .cluster.model import Cluster, Registry
 from .cluster.processes import HarnessError, Processes
-from .conftest import Kubectl, Result, wait_for
+from .conftest import Kubectl, Result, make_pod, wait_for
 from .load_kit import (
     MINE,
     SOMEWHERE,
@@ -166,6 +166,20 @@ def test_two_images_of_one_pod(
         assert line_with(result.err, f"{node.name}, {one['image']}: loaded")
         assert has(node, str(one["image"])) and not has(other, str(one["image"]))
     wait_for(lambda: is_running(kubectl.get("pod", "both") or {}), "both containers to run")
+
+
+def test_copy_that_a_kubelet_keeps_for_others(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: str) -> None:
+    """The same image was pulled there with a secret that the target has not (KEP-2535): nothing is called well."""
+    node, other = cluster.nodes
+    repull.mend_secret()
+    kubectl.apply(make_pod("puller", repull.image, "pull", node=node.name, imagePullPolicy="Always"))
+    wait_for(lambda: is_running(kubectl.get("pod", "puller") or {}), "the pull with a secret")
+    kubectl.apply(everywhere("web", image))
+    wait_refused(kubectl, "web", 2)
+    result = load(repull, cluster, "daemonset/web", cluster.image_archive, f"--nodes={node.name}", code=1)
+    assert line_with(result.err, f"{node.name}: loaded")
+    assert line_with(result.err, "error: ", f"{node.name}: not present with pull policy of Never", "present-not-usable")
+    assert not has(other, image)
 
 
 # What can't be loaded is told first
