@@ -72,7 +72,7 @@ class Attachment:
             self._read(seconds)
         if not self.ended and time.monotonic() - self._pinged > ALIVE:
             self._pinged = time.monotonic()
-            self._message(PING, b"", b"")
+            self._control(PING, b"")
         return self.ended
 
     def close(self) -> None:
@@ -103,6 +103,13 @@ class Attachment:
             raise
         except OSError as error:
             raise Unreachable(f"error: the stream to the node broke off: {one_line(error, 200)}") from None
+
+    def _control(self, operation: int, content: bytes) -> None:
+        """A ping or its answer; to one who has hung up it is the end."""
+        try:
+            self._message(operation, b"", content)
+        except (BrokenPipeError, ConnectionResetError):
+            self.ended = True
 
     def _read(self, seconds: float) -> None:
         """Takes what is there; waits for so long if there is nothing."""
@@ -140,7 +147,7 @@ class Attachment:
         try:
             for operation, content in self._reader.feed(piece):
                 if operation == PING:
-                    self._message(PONG, b"", content)
+                    self._control(PONG, content)
                 elif operation == CLOSE:
                     self.ended = True
                 elif operation == BINARY and content:

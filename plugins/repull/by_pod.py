@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Optional
 
-from pullcore.apierrors import ApiError, Forbidden, NotFound
-from pullcore.attach import attach
+from pullcore.apierrors import ApiError, Conflict, Forbidden, NotFound
+from pullcore.attach import Attachment, attach
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
@@ -44,11 +45,20 @@ class PodCarrier:
     """Pods of ours in one namespace. helpers: the images that a node's carrier may run, best first."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, helpers: Callable[[Object], Sequence[str]], run: str, *, pin: bool
+        self,
+        cluster: Cluster,
+        namespace: str,
+        helpers: Callable[[Object], Sequence[str]],
+        run: str,
+        *,
+        pin: bool,
+        at_once: int = 1,
     ) -> None:
-        self.cluster, self.namespace, self.run, self.pin = cluster, namespace, run, pin
+        self.cluster, self.namespace, self.run, self.pin, self.at_once = cluster, namespace, run, pin, at_once
+        self.left: list[str] = []  # names of pods that could not be removed
         self._helpers = helpers
-        self._made: dict[str, str] = {}  # name -> UID
+        self._numbers = itertools.count(1)
+        self._made: dict[str, Optional[str]] = {}  # name -> UID, of all that may be there
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -56,10 +66,10 @@ class PodCarrier:
         name = self._create(self.manifest(job, size, attempt))
         try:
             self._until_it_runs(name)
-            streams = attach(self.cluster, self.namespace, name, carrier_pod.CONTAINER)
+            streams = self._attached(name)
             try:
                 whole = streams.send(pieces, told)
-                last = time.monotonic() + carrier_pod.deadline(size)
+                last = time.monotonic() + carrier_pod.deadline(size, self.at_once)
                 while not streams.follow(1.0) and time.monotonic() < last and not self._stopped:
                     continue
             finally:
@@ -84,7 +94,10 @@ class PodCarrier:
         runtime = carrier_pod.in_pod(job.runtime)
         arguments = runtime.arguments(size, job.name, pin=self.pin)
         helper = some[min(attempt, len(some) - 1)]
-        return carrier_pod.manifest(self.namespace, job.node, job.runtime, helper, arguments, size=size, run=self.run)
+        seconds, number = carrier_pod.deadline(size, self.at_once), next(self._numbers)
+        return carrier_pod.manifest(
+            self.namespace, job.node, job.runtime, helper, arguments, run=self.run, number=number, seconds=seconds
+        )
 
     def try_out(self, job: Job, size: int) -> None:
         """Has the API server judge the pod without making it. Raises CommandError."""
@@ -94,28 +107,47 @@ class PodCarrier:
         with self._lock:
             self._stopped = True
             names = list(self._made)
-        overlapped(self._delete, names)
+        gone = overlapped(self._delete, names)
+        self.left += [name for name, is_gone in zip(names, gone) if not is_gone]
 
     def sweep(self) -> list[str]:
         """Deletes what earlier runs left behind, which were killed; the names."""
         now = time.time()
         path = resource_path("v1", "pods", namespace=self.namespace)
-        found = []
-        for pod in self.cluster.items(path, labelSelector=carrier_pod.SELECTOR):
-            if carrier_pod.is_leftover(pod, now):
-                self._delete(pod["metadata"]["name"], pod["metadata"]["uid"])
-                found.append(str(pod["metadata"]["name"]))
-        return found
+        some = list(self.cluster.items(path, labelSelector=carrier_pod.SELECTOR))
+        left = [pod["metadata"] for pod in some if carrier_pod.is_leftover(pod, now)]
+        return [str(one["name"]) for one in left if self._delete(one["name"], one["uid"])]
 
     # One pod
 
     def _create(self, value: Object) -> str:
+        name = str(value["metadata"]["name"])
         with self._lock:  # so that none is made after the others were deleted
             if self._stopped:
                 raise CommandError("it was stopped")
-            made = self._post(value)["metadata"]
-            self._made[made["name"]] = made["uid"]
-        return str(made["name"])
+            self._made[name] = None  # an answer may get lost, and the pod be there all the same
+        try:
+            made = self._post(value)["metadata"]["uid"]
+        except (CommandError, KeyError, TypeError) as error:
+            self._delete(name)
+            raise error if isinstance(error, CommandError) else CommandError("the server's answer is no pod") from None
+        with self._lock:
+            if name in self._made:
+                self._made[name] = str(made)
+        if self._stopped:
+            self._delete(name)
+            raise CommandError("it was stopped")
+        return name
+
+    def _attached(self, name: str) -> Attachment:
+        """Its streams; where it ended before anybody was attached, what it ended with is told."""
+        try:
+            return attach(self.cluster, self.namespace, name, carrier_pod.CONTAINER)
+        except ApiError:
+            ended = _state(self._seen(name)).get("terminated", {})
+            if said := complaint(str(ended.get("message", ""))):
+                raise CommandError(said) from None
+            raise
 
     def _post(self, value: Object, **query: str) -> Object:
         try:
@@ -129,13 +161,23 @@ class PodCarrier:
                 f"--via=ssh; the server says: {one_line(error.message, 200)}"
             ) from None
 
-    def _delete(self, name: str, uid: Optional[str] = None) -> None:
+    def _delete(self, name: str, uid: Optional[str] = None) -> bool:
+        """Whether a pod is gone, or going. Never raises."""
         uid = uid or self._made.get(name)
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, "gracePeriodSeconds": 1}
-        with suppress(ApiError):
-            self.cluster.request("DELETE", self._path(name), body=body)
-        with self._lock:
-            self._made.pop(name, None)
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1}
+        body |= {"preconditions": {"uid": uid}} if uid else {}
+        for pause in (0.5, 1.0, 0.0):
+            try:
+                self.cluster.request("DELETE", self._path(name), body=body)
+            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
+                pass
+            except CommandError:
+                time.sleep(pause)
+                continue
+            with self._lock:
+                self._made.pop(name, None)
+            return True
+        return False
 
     def _path(self, name: str) -> str:
         return resource_path("v1", "pods", namespace=self.namespace, name=name)

@@ -11,7 +11,7 @@ from typing import IO, cast
 from pullcore.errors import CommandError
 from pullcore.overlap import started
 
-from repull import carrier_ssh
+from repull import carrier_pod, carrier_ssh
 from repull.carrying import Told
 from repull.load_plan import Job
 from repull.runtimes import complaint, digest_in
@@ -23,8 +23,8 @@ WRONG = 255  # ssh's own failures
 class SshCarrier:
     """One ssh for each node. user: "" for what ssh itself would take."""
 
-    def __init__(self, user: str, *, pin: bool) -> None:
-        self.user, self.pin = user, pin
+    def __init__(self, user: str, *, pin: bool, at_once: int = 1) -> None:
+        self.user, self.pin, self.at_once = user, pin, at_once
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._stopped = False
@@ -41,6 +41,9 @@ class SshCarrier:
             self._running.add(process)
         into, output = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         written = started(lambda: _end_of(output))
+        late = threading.Timer(carrier_pod.deadline(size, self.at_once), process.terminate)
+        late.daemon = True
+        late.start()
         try:
             with suppress(BrokenPipeError):  # it ended before it had all, and says why
                 for piece in pieces:
@@ -50,6 +53,7 @@ class SshCarrier:
             text = written.result()
             code = process.wait()
         finally:
+            late.cancel()
             with suppress(OSError):
                 into.close()
             if process.poll() is None:

@@ -25,13 +25,17 @@ SLOWEST = 512 * 1024  # bytes a second: a pod that takes longer is given up
 START = 600  # seconds for all that is not the stream
 FINISHED_FOR = 60.0  # seconds after which a carrier that has ended is nobody's any more
 PAUSE = re.compile(r"(^|[-_])pause([-_]|$)")
+# Where distributions of Kubernetes have their pause images from; another name may be anybody's.
+KNOWN = re.compile(
+    r"(registry\.k8s\.io|k8s\.gcr\.io|docker\.io/rancher|mcr\.microsoft\.com/oss|quay\.io/openshift[^/]*|localhost)/"
+)
 
 
 def manifest(
-    namespace: str, node: Object, runtime: Runtime, helper: str, arguments: list[str], *, size: int, run: str
+    namespace: str, node: Object, runtime: Runtime, helper: str, arguments: list[str], *, run: str, number: int, seconds: int
 ) -> Object:
-    """The pod for one node. helper: an image that is there; arguments: of the runtime's script for SOCKET; run: tells this
-    run's pods from others'."""
+    """The pod for one node. helper: an image that is there; arguments: of the runtime's script for SOCKET; run and number:
+    tell it from others; seconds: after which the cluster ends it by itself."""
     folders = ["/usr", "/bin", *LIBRARIES.get(_architecture(node), ("/lib",)), *runtime.folders]
     paths = [(path, path, True, "") for path in folders] + [(path, path, False, "") for path in runtime.writes]
     if not runtime.writes:
@@ -63,12 +67,15 @@ def manifest(
         "securityContext": _security(runtime),
         "volumeMounts": mounts,
     }
+    # What an image has in /etc may have the host's tools load libraries of its own (ld.so.preload), as root.
+    volumes.append({"name": "no-etc", "emptyDir": {}})
+    mounts.append({"name": "no-etc", "mountPath": "/etc"})
     labels = {**LABELS, RUN_LABEL: run, **NO_SIDECARS}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "generateName": "kubectl-repull-load-",
+            "name": f"kubectl-repull-load-{run}-{number}",  # known before it is made, so that it can be removed
             "namespace": namespace,
             "labels": labels,
             "annotations": {**NO_SIDECARS, "kubectl-pullkit/purpose": "loads an image into its node's runtime, and goes"},
@@ -77,7 +84,7 @@ def manifest(
             "nodeName": node["metadata"]["name"],
             "tolerations": [{"operator": "Exists"}],
             "restartPolicy": "Never",
-            "activeDeadlineSeconds": deadline(size),
+            "activeDeadlineSeconds": seconds,
             "terminationGracePeriodSeconds": 1,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -94,9 +101,9 @@ def in_pod(runtime: Runtime) -> Runtime:
     return runtime if runtime.writes else replace(runtime, socket=SOCKET)
 
 
-def deadline(size: int) -> int:
-    """Seconds after which the cluster ends a carrier by itself."""
-    return START + size // SLOWEST
+def deadline(size: int, at_once: int = 1) -> int:
+    """Seconds after which a carrier is given up: at_once of them may share one way to the cluster."""
+    return START + size * at_once // SLOWEST
 
 
 def _security(runtime: Runtime) -> Object:
@@ -123,7 +130,8 @@ def helpers(node: Object, pods: Iterable[Object]) -> list[str]:
     """The images that a carrier on this node can run, best first, always in the same order: pause images that the node
     lists, which hold nothing that could be in the way, then those of containers that run there without pull secrets, those
     of the cluster's own pods first."""
-    pauses = sorted(name for names in _listed(node) if (name := _by_tag(names)) and _is_pause(name))
+    some = [name for names in _listed(node) if (name := _by_tag(names)) and _is_pause(name)]
+    pauses = sorted(some, key=lambda name: (not KNOWN.match(name), name))
     own: set[str] = set()
     others: set[str] = set()
     for pod in pods:

@@ -11,7 +11,8 @@ from pullcore.pull import Object
 from repull.runtimes import Runtime
 
 # Nobody answers a question there: standard input is the image. No terminal, for it would change bytes.
-OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4",
+    "-o", "ConnectTimeout=15", "-o", "ControlPersist=no")  # fmt: skip
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n "$@"; fi'
 
 

@@ -56,8 +56,8 @@ def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars,
             shown = f"{job.node_name}, {job.name}" if several else job.node_name
             done[number] = _carried(job, carrier, stream, bars, over, shown)
 
-    workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
     try:
+        workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
         for one in workers:
             one.result()
     finally:
@@ -81,6 +81,9 @@ def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threa
             digest = carrier.carry(job, size, pieces, lambda count: bars.went(shown, count), attempt)
         except CommandError as error:
             fault = one_line(str(error).removeprefix("error: "), 500)
+            continue
+        except OSError as error:  # of one node's stream: others go on
+            fault = f"the stream broke off: {one_line(error.strerror or error, 200)}"
             continue
         if digest == job.digest:
             bars.end(shown, "loaded")

@@ -13,10 +13,12 @@ from pullcore.canary import Canary, Outcome
 from pullcore.case import CHECKS_COPIES
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
-from pullcore.permissions import demand
+from pullcore.kinds import KINDS
+from pullcore.permissions import Action, demand
 from pullcore.platforms import may_be_tried_on, may_run_on
 from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
+from pullcore.signals import as_interrupts
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
 from pullcore.workload import Index, pulls
@@ -35,7 +37,7 @@ from repull.runtimes import pins, unpin
 from repull.session import Session
 
 NODES = "/api/v1/nodes"
-PROOF = 120.0  # seconds for all canaries: none of them pulls
+PROOF, A_PROOF = 120.0, 30.0  # seconds for all canaries, at least, and for each: none of them pulls
 PAUSES = (0.0, 1.0, 3.0, 6.0)  # seconds before each try: a runtime tells its kubelet of a new image a moment later
 
 
@@ -85,9 +87,10 @@ class _Loading:
         if carrier:
             self._check(plans, carrier)
         if not self.session.options.dry_run:
-            if carrier:
-                self._carry(plans, carrier)
-            self._prove(plans)
+            with as_interrupts():
+                if carrier:
+                    self._carry(plans, carrier)
+                self._prove(plans)
         done = "planned" if self.session.options.dry_run else "loaded"
         nodes = [
             OnNode(job.node_name, job.name, job.digest, result)
@@ -95,7 +98,8 @@ class _Loading:
             for some, result in ((plan.jobs, done), (plan.present, "there"))
             for job in some
         ]
-        return Loaded(self.archive.shown, frozenset(pull.image for one in chosen for pull in one.pulls), tuple(nodes))
+        everywhere = {pull.image for one in chosen for pull in one.pulls} - self._elsewhere(chosen)
+        return Loaded(self.archive.shown, frozenset(everywhere), tuple(nodes))
 
     def size_of(self, image: ArchivedImage) -> int:
         """Bytes of its stream, but for its name."""
@@ -116,6 +120,13 @@ class _Loading:
         names = {name for pull in chosen.pulls for name in self._may_run(pull)}
         return [node for name, node in by_name.items() if name in names]
 
+    def _elsewhere(self, chosen: Sequence[Chosen]) -> set[str]:
+        """The images whose pods may also start on nodes that --nodes leaves out."""
+        return {pull.image for one in chosen for pull in one.pulls if self._left_out(pull)}
+
+    def _left_out(self, pull: Pull) -> set[str]:
+        return {*self._may_run(pull)} - {*self.options.nodes} if self.options.nodes else set()
+
     def _may_run(self, pull: Pull) -> Iterator[str]:
         """Where its pods may come to be: those of a DaemonSet are tied to their nodes, its template is not."""
         of_pods = may_be_tried_on(pull, self.evidence, self.index)
@@ -129,7 +140,7 @@ class _Loading:
 
     def _carrier(self) -> Carrier:
         if self.options.via == "ssh":
-            return SshCarrier(self.options.ssh_user, pin=self.options.pin)
+            return SshCarrier(self.options.ssh_user, pin=self.options.pin, at_once=self.options.parallelism)
         cluster, namespace = self.session.cluster, self.namespace
         helpers: dict[str, list[str]] = {}
 
@@ -139,7 +150,8 @@ class _Loading:
                 helpers[name] = by_pod.helpers_of(cluster, namespace, node)
             return helpers[name]
 
-        return PodCarrier(cluster, namespace, known, secrets.token_hex(4), pin=self.options.pin)
+        run, at_once = secrets.token_hex(4), self.options.parallelism
+        return PodCarrier(cluster, namespace, known, run, pin=self.options.pin, at_once=at_once)
 
     def _say(self, plans: Sequence[Plan], carrier: Optional[Carrier]) -> None:
         say = self.session.say
@@ -152,14 +164,23 @@ class _Loading:
                 how = f"by a pod in namespace {self.namespace} that is root on its node, and goes"
             for line in plan.lines(how):
                 say(f"  {clean(line, 600)}")
+            left = (
+                sorted({name for pull in plan.chosen.pulls for name in self._left_out(pull)}) if self.options.nodes else []
+            )
+            if left:
+                say(f"  pods may also start on {clean(', '.join(left), 300)}, which --nodes leaves out")
             if self.options.pin:
                 for line in dict.fromkeys(unpin(job.runtime, job.name) for job in plan.jobs if pins(job.node)):
                     say(f"  pin it against garbage collection; what takes that back, on the node: {clean(line, 400)}")
 
     def _check(self, plans: Sequence[Plan], carrier: Carrier) -> None:
         jobs = [job for plan in plans for job in plan.jobs]
-        if isinstance(carrier, PodCarrier):
-            demand(self.session.cluster, by_pod.actions(self.namespace))
+        namespaces = dict.fromkeys(pull.namespace for plan in plans for pull in plan.chosen.pulls)
+        proofs = [Action(verb, KINDS["Pod"], name) for name in namespaces for verb in ("create", "get", "delete")]
+        if not isinstance(carrier, PodCarrier):
+            demand(self.session.cluster, proofs)
+        else:
+            demand(self.session.cluster, [*by_pod.actions(self.namespace), *proofs])
             for job in jobs:
                 carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
             if self.session.options.manner.dry_run != "client":
@@ -175,7 +196,11 @@ class _Loading:
                 self.session.say(f"deleted pod/{name}, left behind by an earlier run")
         bars = Bars(self.session.stderr, live=self.session.stderr.isatty())
         jobs = [job for plan in plans for job in plan.jobs]
-        results = carry_all(jobs, carrier, self._stream, bars, parallelism=self.options.parallelism)
+        try:
+            results = carry_all(jobs, carrier, self._stream, bars, parallelism=self.options.parallelism)
+        finally:
+            for name in carrier.left if isinstance(carrier, PodCarrier) else ():
+                self.session.say(f"Warning: a pod could not be removed: kubectl delete pod {name} -n {self.namespace}")
         failed = [one for one in results if one.fault]
         if failed:
             raise CommandError(_told([(one.job, one.fault) for one in failed], len(results), "did not get the image"))
@@ -193,7 +218,8 @@ class _Loading:
         faults: list[tuple[Job, str]] = []
         for pause in PAUSES:
             time.sleep(pause)
-            prober = Prober(self.session.cluster, self.options.parallelism, PROOF, self._proven)
+            seconds = max(PROOF, A_PROOF * len(failed) / self.options.parallelism)
+            prober = Prober(self.session.cluster, self.options.parallelism, seconds, self._proven)
             if not pause:
                 prober.clear_earlier(sorted({one.pull.namespace for _, one in proofs}))
             now = self.session.now()
@@ -203,7 +229,8 @@ class _Loading:
             faults = [(proof[0], _refusal(proof[0], one)) for proof, one in told]
             if not failed:
                 return
-        raise CommandError(_told(faults, len(proofs), "have the image, but their kubelets would not use it"))
+        count = len({job.node_name for job, _ in proofs})
+        raise CommandError(_told(faults, count, "have the image, but their kubelets do not prove that they would use it"))
 
     def _proven(self, one: Canary, outcome: Outcome) -> None:
         if outcome.good:
@@ -233,4 +260,5 @@ def _refusal(job: Job, outcome: Outcome) -> str:
 
 def _told(failed: Sequence[tuple[Job, str]], count: int, what: str) -> str:
     faults = "; ".join(dict.fromkeys(f"{job.node_name}: {one_line(fault, 500)}" for job, fault in failed))
-    return f"{len(failed)} of {count} nodes {what}, and nothing was started again: {faults}"
+    nodes = len({job.node_name for job, _ in failed})
+    return f"{nodes} of {count} nodes {what}, and nothing was started again: {faults}"

@@ -16,7 +16,7 @@ from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.sizes import in_bytes, quantity
 
 from repull.archive import ArchivedImage
-from repull.runtimes import Runtime, pins, runtime_of, shown
+from repull.runtimes import Runtime, pins, repository_of, runtime_of, shown
 
 COPIES = (1, 35)  # kubelets from here on check by default who may use a copy that is there (KEP-2535)
 UNPACKED = 3  # times its size is about what an image takes on a node: its layers, packed and unpacked
@@ -222,7 +222,7 @@ def _unfit(node: Object, need: int) -> str:
 def _node_notes(job: Job, *, pin: bool) -> list[str]:
     version = str(job.node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
     notes = []
-    repository = job.name.partition("@")[0].rpartition(":")[0] or job.name
+    repository = repository_of(job.name)
     elsewhere = [
         name
         for names in _listed(job.node)
@@ -248,9 +248,7 @@ def kubelet_version(node: Object) -> tuple[int, int]:
 
 def lists(node: Object, name: str, digest: str) -> bool:
     """Whether a node says that it has just this digest under this name. Not listed is not absent: the list is capped."""
-    repository = name.partition("@")[0]
-    head, colon, tag = repository.rpartition(":")
-    by_digest = f"{head if colon and '/' not in tag else repository}@{digest}"
+    by_digest = f"{repository_of(name)}@{digest}"
     return any(by_digest in names and (name in names or "@" in name) for names in _listed(node))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore.errors import one_line
 from pullcore.pull import Object
 
 LOADED = re.compile(r"^kubectl-repull: (\S+) is (sha256:[0-9a-f]{64})\s*$", re.M)
+TESTED = "1.6"  # the containerd on which our tests ran
 PINS_FROM = (1, 7)  # containerd looks at the label io.cri-containerd.pinned from then on
 PINNED = "io.cri-containerd.pinned"
 
@@ -81,10 +82,14 @@ class Runtime:
 
     def arguments(self, size: int, image: str, *, pin: bool) -> list[str]:
         """What follows `sh -c SCRIPT sh`."""
-        repository = image.partition("@")[0]
-        head, colon, tag = repository.rpartition(":")
-        without_tag = head if colon and "/" not in tag else repository
-        return [str(size), self.socket, image, without_tag, "pin" if pin else ""]
+        return [str(size), self.socket, image, repository_of(image), "pin" if pin else ""]
+
+
+def repository_of(image: str) -> str:
+    """A full reference without tag and digest."""
+    name = image.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name
 
 
 CONTAINERD = Runtime("containerd", "/run/containerd/containerd.sock", _CONTAINERD, tested=True)
@@ -113,6 +118,9 @@ def runtime_of(node: Object) -> Optional[Runtime]:
             return K3S
         if "microk8s.io/cluster" in node["metadata"].get("labels", {}):
             return MICROK8S
+        version = re.match(r"containerd://(\d+\.\d+)", runtime)
+        if version and version[1] != TESTED:
+            return replace(CONTAINERD, name=f"containerd {version[1]}", tested=False)
         return CONTAINERD
     return {"cri-o": CRIO, "docker": DOCKER}.get(kind)
 

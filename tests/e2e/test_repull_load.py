@@ -270,7 +270,7 @@ def test_interrupted(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: 
     path = tmp_path / "large.tar"
     large_archive(path, program, 300_000_000, image)
     words = ["daemonset/web", "--load", str(path), "--containerd-socket", sockets(cluster), "-y"]
-    text = repull.interrupted(signal.SIGINT, "10% of 30", *words)
+    text = repull.interrupted(signal.SIGINT, "MB/s", *words, delay=1)
     assert "MB/s" in text
     nothing_left(kubectl)
     assert not any(has(node, image) for node in cluster.nodes)
@@ -284,7 +284,7 @@ def test_killed(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: str, 
     path = tmp_path / "large.tar"
     large_archive(path, program, 300_000_000, image)
     words = ["daemonset/web", "--load", str(path), "--containerd-socket", sockets(cluster), "-y"]
-    repull.interrupted(signal.SIGKILL, "10% of 30", *words)
+    repull.interrupted(signal.SIGKILL, "MB/s", *words, delay=2)  # both are under way by then
     assert len(left(kubectl)) == 2
 
     def all_ended() -> bool:
