@@ -57,11 +57,15 @@ class Uploader:
         self.credential = credential
         self.sources = sources
         self._base = f"{registry.url}/v2/{reference.repository}"
+        self._name = reference.digest or reference.tag or ""
         self._authorization: Optional[str] = None
 
     def there(self) -> Optional[str]:
-        """The digest that the reference has now; None where there is nothing of that name."""
-        name = self.reference.tag or self.reference.digest or ""
+        """The digest that the reference has now; None where there is nothing of that name. Of a tag with a digest the latter
+        counts, as it does for who pulls."""
+        return self._digest_of(self._name)
+
+    def _digest_of(self, name: str) -> Optional[str]:
         reply = self._send("HEAD", f"{self._base}/manifests/{name}")
         if reply.status == 404:
             return None
@@ -72,8 +76,7 @@ class Uploader:
 
     def config(self) -> Optional[str]:
         """The digest of the config of what is there: which image it is, however its layers are packed; None for an index."""
-        name = self.reference.tag or self.reference.digest
-        reply = self._send("GET", f"{self._base}/manifests/{name}", limit=MANIFEST_SIZE)
+        reply = self._send("GET", f"{self._base}/manifests/{self._name}", limit=MANIFEST_SIZE)
         found = parsed(reply).get("config") if reply.status == 200 else None
         digest = found.get("digest") if isinstance(found, dict) else None
         return digest if isinstance(digest, str) else None
@@ -100,8 +103,10 @@ class Uploader:
         if image.is_index:
             for one in image.manifests:
                 self._manifest(one.digest, one.content, one.media_type, one.digest)
-        name = self.reference.tag or image.digest
         self.still(previous, image.digest)
+        name = self._name
+        if self.reference.digest and self.reference.tag and self._digest_of(self.reference.tag) is None:
+            name = self.reference.tag  # a tag that stands for something is left alone: who pulls goes by the digest
         self._manifest(name, image.content, image.media_type, image.digest)
         found = self._read_back(name)
         if found != image.digest:

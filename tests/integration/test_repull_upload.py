@@ -425,3 +425,17 @@ def test_a_digest_that_is_none_is_not_repeated(stand_in: Standing, given: str) -
     store.first = lambda seen, body: Say(200, headers=[("Docker-Content-Digest", given)]) if seen.method == "HEAD" else None
     found = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0").there()
     assert found == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+
+
+def test_of_a_tag_and_a_digest_the_tag_is_never_replaced(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    theirs = b'{"schemaVersion": 2}'
+    with read(archive) as found:
+        image = found.images[0]
+        store.manifests["2.0"] = theirs
+        for tag in ("1.0", "2.0"):
+            made = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:{tag}@{image.digest}")
+            assert made.there() is None
+            made.push(image, Told())
+        assert store.manifests == {"1.0": image.content, "2.0": theirs, image.digest: image.content}
+        assert made.there() == image.digest
