@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from repull import remake, wait
 from repull.engine import Engine
+from repull.upload import Uploader
 
 from tests.e2e.cluster.images import Pusher, build
 from tests.unit import archives
@@ -237,6 +238,24 @@ def test_what_is_there_under_that_name_is_not_replaced(kit: EngineKit, real: Rea
     kit.images = {"web:dev": {**OWN, "RepoDigests": [f"elsewhere.example.com/web@{old}"]}}
     same = kit.push("pod/web", "--push=web:dev")
     assert same.code == 0 and f"is this image already, {old}" in same.err
+    assert not any("push" in words for words in kit.asked)
+
+
+def test_what_somebody_else_pushed_meanwhile_is_not_replaced(kit: EngineKit, real: Real) -> None:
+    image = kit.image("engine/race:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    theirs = []
+
+    def may_push(uploader: Uploader) -> None:  # after it was seen that nothing is there
+        theirs.append(Pusher(real["htpasswd"]).image("engine/race:1.0", build(b"theirs\n", "race")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Uploader, "may_push", may_push)
+        result = kit.push("pod/web", "--push=web:dev")
+    assert result.code == 1
+    assert f"{image} became {theirs[0]} meanwhile: nothing was replaced" in result.err
+    assert digest_at(real["htpasswd"], "engine/race:1.0") == theirs[0]
     assert not any("push" in words for words in kit.asked)
 
 
