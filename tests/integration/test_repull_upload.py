@@ -15,7 +15,7 @@ from pullcore.errors import CommandError
 from pullcore.reference import parse
 from pullcore.registry import Registry as Place
 from pullcore.signin import Refused, SignIn
-from pullcore.wire import Wire, WireError
+from pullcore.wire import Reply, Wire, WireError
 from repull import upload
 from repull.archive import Blob, read
 from repull.upload import Uploader
@@ -366,18 +366,10 @@ def test_the_trial_deletes_its_upload_here_only(
     assert [seen.path for seen in server.seen if seen.method == "DELETE"] == (["/away"] if place == "/away" else [])
 
 
-def test_numbers_of_a_registry_are_digits_that_can_be_counted(stand_in: Standing, archive: Path) -> None:
-    server, store = stand_in
-    tried: list[Seen] = []
-
-    def first(seen: Seen, body: bytes) -> Any:
-        if is_blob(seen):
-            tried.append(seen)
-            return Say(503, headers=[("Retry-After", "\xb2")]) if len(tried) == 1 else None
-        return None
-
-    store.first = first
-    assert pushed(server, archive).all == {"uploaded"}
+@pytest.mark.parametrize(("asked", "pause"), [("3", 3.0), ("9999", upload.LONGEST_PAUSE), ("\xb2", 1.0), ("soon", 1.0)])
+def test_a_pause_that_a_registry_asks_for_is_a_number_that_can_be_counted(asked: str, pause: float) -> None:
+    reply = Reply(503, "", {"retry-after": asked}, (), b"", "http://x.example.com/", False, 1)
+    assert upload._pause(reply, 1.0) == pause
 
 
 def test_what_somebody_else_pushed_meanwhile_is_not_replaced(stand_in: Standing, archive: Path) -> None:
