@@ -159,7 +159,7 @@ class SignIn:
     # At the registry, or at its token service
 
     def _account(self, url: str, challenge: Challenge, credential: str) -> _Account:
-        place = challenge.get("realm").partition("?")[0] if challenge.scheme == "bearer" else _origin(url)
+        place = challenge.get("realm").partition("?")[0] if challenge.scheme == "bearer" else origin(url)
         with self._lock:
             return self._accounts.setdefault((place, credential), _Account())
 
@@ -300,7 +300,8 @@ def _with_query(url: str, query: list[tuple[str, str]]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}" if query else url
 
 
-def _origin(url: str) -> str:
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL that urlsplit can take."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 

@@ -30,7 +30,9 @@ from pullcore.errors import CommandError, one_line
 from repull.archivefiles import GZIP, PIECE, Files, Piece, Reader, content, open_files
 
 DOCUMENT = 4 * 1024 * 1024  # bytes of an index, a manifest or a config: what registries have to take (distribution spec)
+DOCUMENTS = 64 * 1024 * 1024  # bytes of all of them together, for they are held in memory
 IMAGES = 500  # of one archive
+LAYERS = 500  # of one image
 DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
 NAME, TAG = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
@@ -166,6 +168,8 @@ class _Reading:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.notes: list[str] = []
+        self._documents: dict[str, bytes] = {}  # by their digests: many indexes may name the same ones
+        self._held = 0
 
     def damaged(self, text: str) -> CommandError:
         return CommandError(f"{self.files.shown}: {text}")
@@ -206,7 +210,12 @@ class _Reading:
             return None
         whole = ArchivedImage(names, media_type, text, digest, ())
         manifests, left_out = [], 0
+        seen: set[str] = set()
         for one in self._listed(document, "manifests", digest[:19]):
+            own = self._addressed(one)[0]
+            if own in seen:
+                continue  # the content stays as it is, with the repetition
+            seen.add(own)
             made = self._of_index(one, whole.shown)
             left_out += made is None
             manifests += [made] if made else []
@@ -245,20 +254,29 @@ class _Reading:
         platform = _platform(entry.get("platform")) or _platform(config)
         if platform is None:
             raise self.damaged(f"{digest[:19]} does not tell its platform")
-        blobs = tuple(self._blob(one) for one in (first, *self._listed(document, "layers", digest[:19])))
+        blobs = tuple(self._blob(one) for one in (first, *self._listed(document, "layers", digest[:19], LAYERS)))
         descriptor = {**entry, "platform": entry.get("platform") or _described(platform)}
         return Manifest(media_type, text, digest, *platform, blobs, descriptor)
 
     def _own(self, descriptor: Object) -> bytes:
         """A document that the archive holds, checked. Raises _Absent."""
         digest, size = self._addressed(descriptor)
-        text = content(self.files, place_of(digest), DOCUMENT)
+        known = self._documents.get(digest)
+        text = content(self.files, place_of(digest), DOCUMENT) if known is None else known
         if text is None:
             raise _Absent(f"{digest[:19]} is not in the archive")
         algorithm, _, expected = digest.partition(":")
-        if len(text) != size or hashlib.new(algorithm, text).hexdigest() != expected:
+        if len(text) != size or (known is None and hashlib.new(algorithm, text).hexdigest() != expected):
             raise self.damaged(f"{digest[:19]} does not have the content that its digest stands for: the archive is damaged")
+        if known is None:
+            self._hold(text)
+            self._documents[digest] = text
         return text
+
+    def _hold(self, text: bytes) -> None:
+        self._held += len(text)
+        if self._held > DOCUMENTS:
+            raise self.damaged(f"more than {DOCUMENTS >> 20} MiB of manifests and configs")
 
     def _blob(self, descriptor: Object) -> Blob:
         digest, size = self._addressed(descriptor)
@@ -303,9 +321,10 @@ class _Reading:
     def _saved(self, entry: Object) -> ArchivedImage:
         named, layers = entry.get("Config"), entry.get("Layers") or []
         names = entry.get("RepoTags") or []
-        if not isinstance(named, str) or not _are_texts(layers) or not _are_texts(names):
+        if not isinstance(named, str) or not _are_texts(layers) or not _are_texts(names) or len(layers) > LAYERS:
             raise self.damaged("manifest.json is not what docker save writes")
         text = content(self.files, named, DOCUMENT)
+        self._hold(text or b"")
         piece = self.files.find(named)
         if text is None or piece is None:
             raise self.damaged(f"{one_line(named, 80)} is missing: the archive is damaged")
@@ -356,9 +375,9 @@ class _Reading:
             raise self.damaged(f"{what} is not the JSON that it should be")
         return document
 
-    def _listed(self, document: Object, name: str, what: str) -> list[Object]:
+    def _listed(self, document: Object, name: str, what: str, most: int = IMAGES) -> list[Object]:
         listed = document.get(name)
-        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed) or len(listed) > IMAGES:
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed) or len(listed) > most:
             raise self.damaged(f"{what} has no list of {name} that can be read")
         return listed
 

@@ -92,7 +92,10 @@ def chosen(archive: Archive, reference: Reference) -> ArchivedImage:
 
 
 def check_platforms(aim: Aim, platforms: Sequence[str], report: Report, shown: str, *, force: bool) -> Optional[str]:
-    """A line about nodes that the image does not run on, where others do. Raises CommandError where it runs on none."""
+    """A line about nodes that the image does not run on, where others do, or that can't be listed. Raises CommandError where
+    it runs on none."""
+    if report.evidence.nodes is None and aim.pulls:
+        return "the nodes can't be listed: whether the image is for their platform is not known"
     index = Index(report.evidence)
     nodes = {
         node["metadata"]["name"]: platform_of(node)

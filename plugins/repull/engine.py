@@ -14,21 +14,19 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, Optional
 
 from pullcore.authkey import FALLBACK_KEY
 from pullcore.errors import CommandError, one_line
 from pullcore.reference import DOCKER_HUB, Reference
+from pullcore.signals import as_interrupts
 
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 ENGINES = ("docker", "podman", "nerdctl")
 TIMEOUT = 30.0  # seconds for everything but the push itself
 LARGEST = 4 * 1024 * 1024  # of what one prints
@@ -108,15 +106,25 @@ class Engine:
         if was == image.id:
             yield
             return
-        self._do(["tag", image.name, str(to)])
         try:
+            self._do(["tag", image.id, str(to)])  # by its ID, for the name may have become another image's meanwhile
             yield
         finally:
             try:
-                if was or image.tagged:
-                    self._do(["tag", was, str(to)] if was else ["rmi", str(to)])
+                self._put_back(image, to, was, say)
             except CommandError as error:
                 say(f"Note: the tag {to} stays in {self.name}: {error.text}")
+
+    def _put_back(self, image: LocalImage, to: Reference, was: str, say: Callable[[str], None]) -> None:
+        """The tag as it was: for another image (its ID), or none."""
+        if was:
+            self._do(["tag", was, str(to)])
+        elif not self.inspect(str(to)):
+            return  # it was never made
+        elif image.tagged:
+            self._do(["rmi", str(to)])
+        else:
+            say(f"Note: the tag {to} stays in {self.name}: the image has no other, and would be deleted with it")
 
     def _do(self, words: Sequence[str]) -> None:
         run = self._run(words)
@@ -199,31 +207,11 @@ def _login_folder(registry: str, login: Optional[tuple[str, str]]) -> Iterator[P
     if login:
         pair = base64.b64encode(f"{login[0]}:{login[1]}".encode("utf-8", "surrogateescape")).decode()
         auths[FALLBACK_KEY if registry == DOCKER_HUB else registry] = {"auth": pair}
-    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
+    with as_interrupts(), tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
         config = Path(name, "config.json")
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"auths": auths}, file)
         yield Path(name)
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Who is told to end removes the login first; an interrupt does so by itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in ENDINGS}
-    for number in ENDINGS:
-        signal.signal(number, _end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _last_line(said: bytes) -> str:

@@ -28,6 +28,7 @@ from repull.session import USER_AGENT, Session
 from repull.upload import Uploader
 
 PUSHED, THERE, PLANNED = "pushed", "there", "planned"
+NO_MATTER_WHO = ("rate-limited", "registry-error", "proxy")  # causes that another credential does not get over
 T = TypeVar("T")
 
 
@@ -45,12 +46,20 @@ class Pushed:
 def push(session: Session, evidence: Evidence, options: PushOptions) -> Pushed:
     """Pushes what the options name, unless it is there. Raises CommandError; then nothing was changed in the cluster."""
     report = diagnose(evidence, session.context)
-    if not Path(options.source).expanduser().exists():
+    if not _is_there(options.source):
         return _of_engine(session, report, options)
     with read(options.source) as archive:
         for note in archive.notes:
             session.say(f"Note: {one_line(note, 300)}")
         return _of_archive(session, report, options, archive)
+
+
+def _is_there(source: str) -> bool:
+    """Whether it is a file or a folder; what can't be one may be an image yet."""
+    try:
+        return Path(source).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # not to be looked at; no such user's home; a name with a NUL
+        return False
 
 
 def _of_archive(session: Session, report: Report, options: PushOptions, archive: Archive) -> Pushed:
@@ -61,8 +70,8 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
     place = _registry(session, goal, sources)
     uploader, previous, who, _ = _signed_in(session, report, goal, place, sources)
     done = Pushed(archive.shown, str(goal.reference), image.digest, previous, PUSHED)
-    config = "" if image.is_index else image.blobs[0].digest
-    if _is_settled(session, options, done, uploader, {image.digest, config}):
+    own = {image.digest} if image.is_index else {image.digest, image.blobs[0].digest}
+    if _is_settled(session, options, done, uploader, own):
         return replace(done, digest=previous, result=THERE)
     size = in_bytes(sum(blob.size for blob in image.blobs))
     what = f"{image.shown} ({', '.join(image.platforms)}, {size}, {image.digest[:19]}) as {goal.reference}, as {who}"
@@ -72,7 +81,7 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
     session.say(f"Pushing {what}")
     progress = Upload(session.stderr, image.blobs)
     try:
-        _told(session, goal.reference, lambda: uploader.push(image, progress))
+        _told(session, goal.reference, lambda: uploader.push(image, progress, previous))
     finally:
         progress.close()
     session.tell(f"{goal.reference} pushed, {image.digest}")
@@ -90,18 +99,24 @@ def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed
     uploader, previous, who, credential = _signed_in(session, report, goal, place, ())
     done = Pushed(image.name, str(goal.reference), None, previous, PUSHED)
     own = f"sha256:{image.id.removeprefix('sha256:')}"  # a config's digest, or that of what is pushed
-    if _is_settled(session, options, done, uploader, {*image.digests, own}):
+    known = {*image.digests, own}
+    if _is_settled(session, options, done, uploader, known):
         return replace(done, digest=previous, result=THERE)
     what = f"{image.name} of {engine.name} ({image.platform}, {image.id[:19]}) as {goal.reference}, as {who}"
     if session.options.dry_run:
         session.say(f"Plan: push {what}")
         return replace(done, result=PLANNED)
     session.say(f"Pushing {what}")
+    _told(session, goal.reference, lambda: uploader.still(previous))
     login = session.vault.pair(credential) if credential else None
     told = engine.push(image, goal.reference, login, lambda line: session.say(session.vault.without(line)))
     digest = _told(session, goal.reference, uploader.there)
     if not digest or (told and told != digest):
         raise CommandError(f"{engine.name} pushed {told or image.name}, and {goal.reference} is {digest or 'not there'}")
+    if not told and digest not in known and _told(session, goal.reference, uploader.config) not in known:
+        if digest == previous:
+            raise CommandError(f"{engine.name} pushed {image.name}, and {goal.reference} is {digest} as before")
+        session.say(f"Note: {engine.name} tells no digest, so that what {goal.reference} is now could not be compared")
     session.tell(f"{goal.reference} pushed, {digest}")
     return replace(done, digest=digest)
 
@@ -116,19 +131,22 @@ def _check(session: Session, report: Report, goal: Aim, platforms: Sequence[str]
 
 def _is_settled(session: Session, options: PushOptions, done: Pushed, uploader: Uploader, own: Collection[str]) -> bool:
     """Whether the name stands for this image already, by one of its `own` digests, or with other packing by its config's.
-    Raises CommandError where it stands for another one, unless that is to be replaced."""
+    Raises CommandError where it stands for another one, unless that is to be replaced. With --overwrite nothing is settled:
+    a registry may have lost blobs of what it names."""
     if done.previous is None:
+        return False
+    if options.overwrite:
+        same = done.previous in own
+        what = "is this image already, and is pushed again" if same else f"was {done.previous} until now, and is replaced"
+        session.say(f"Note: {done.image} {what} (--overwrite)")
         return False
     if done.previous in own or _told(session, done.image, uploader.config) in own:
         session.say(f"{done.image} is this image already, {done.previous}: nothing is pushed")
         return True
-    if not options.overwrite:
-        raise CommandError(
-            f"{done.image} is there with another digest, {done.previous}, not {done.digest or done.source}: "
-            "give it a tag of its own, or replace it with --overwrite"
-        )
-    session.say(f"Note: {done.image} was {done.previous} until now, and is replaced (--overwrite)")
-    return False
+    raise CommandError(
+        f"{done.image} is there with another digest, {done.previous}, not {done.digest or done.source}: "
+        "give it a tag of its own, or replace it with --overwrite"
+    )
 
 
 def _sources(goal: Aim, image: ArchivedImage) -> tuple[str, ...]:
@@ -171,7 +189,10 @@ def _signed_in(
                 uploader.may_push()
             return uploader, previous, who, credential
         except Refused as error:
-            refused = f"{who}: {session.vault.without(str(error))}"
+            said = session.vault.without(str(error))
+            if error.cause in NO_MATTER_WHO:
+                raise CommandError(f"{goal.reference}: {one_line(said, 400)}; nothing was pushed") from None
+            refused = f"{who}: {said}"
             session.say(f"Note: {goal.reference.registry} does not let one push as {one_line(refused, 400)}")
         except WireError as error:
             raise CommandError(f"{goal.reference}: {session.vault.without(str(error))}; nothing was pushed") from None

@@ -10,8 +10,10 @@ Source: the OCI distribution spec ("Pushing a blob", "Mounting a blob from anoth
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Optional, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,7 +21,7 @@ from pullcore.errors import one_line
 from pullcore.overlap import overlapped
 from pullcore.reference import Reference
 from pullcore.registry import ACCEPT, DIGEST, MANIFEST_SIZE, Registry
-from pullcore.signin import Refused, parsed
+from pullcore.signin import Refused, origin, parsed
 from pullcore.wire import Content, Reply, WireError, followed
 
 from repull.archive import ArchivedImage, Blob
@@ -32,6 +34,7 @@ PAUSES = (1.0, 4.0)  # seconds between them
 NOT_WHOLE = (404, 405, 411, 413, 501)  # answers of registries that take no blob in one piece
 PASSING = (408, 429, 500, 502, 503, 504)
 LONGEST_PAUSE = 30.0  # that a registry may ask for
+NUMBER = re.compile("[0-9]{1,12}")  # of a header
 
 
 class Progress(Protocol):
@@ -54,11 +57,15 @@ class Uploader:
         self.credential = credential
         self.sources = sources
         self._base = f"{registry.url}/v2/{reference.repository}"
+        self._name = reference.digest or reference.tag or ""
         self._authorization: Optional[str] = None
 
     def there(self) -> Optional[str]:
-        """The digest that the reference has now; None where there is nothing of that name."""
-        name = self.reference.tag or self.reference.digest or ""
+        """The digest that the reference has now; None where there is nothing of that name. Of a tag with a digest the latter
+        counts, as it does for who pulls."""
+        return self._digest_of(self._name)
+
+    def _digest_of(self, name: str) -> Optional[str]:
         reply = self._send("HEAD", f"{self._base}/manifests/{name}")
         if reply.status == 404:
             return None
@@ -69,8 +76,7 @@ class Uploader:
 
     def config(self) -> Optional[str]:
         """The digest of the config of what is there: which image it is, however its layers are packed; None for an index."""
-        name = self.reference.tag or self.reference.digest
-        reply = self._send("GET", f"{self._base}/manifests/{name}", limit=MANIFEST_SIZE)
+        reply = self._send("GET", f"{self._base}/manifests/{self._name}", limit=MANIFEST_SIZE)
         found = parsed(reply).get("config") if reply.status == 200 else None
         digest = found.get("digest") if isinstance(found, dict) else None
         return digest if isinstance(digest, str) else None
@@ -80,16 +86,27 @@ class Uploader:
         reply = self._send("POST", f"{self._base}/blobs/uploads/")
         if reply.status != 202:
             raise self._refused(reply)
-        if place := self._place(reply):
-            self._send("DELETE", place)
+        with suppress(WireError, Refused):  # an upload that is left open does no harm
+            place = self._place(reply)
+            if place and self._is_own(place):
+                self._send("DELETE", place)
 
-    def push(self, image: ArchivedImage, progress: Progress) -> None:
-        """Uploads what is missing, and has the reference stand for the image."""
+    def still(self, *known: Optional[str]) -> None:
+        """Sees that nobody has the reference stand for anything else than one of the digests known. Raises Refused."""
+        now = self.there()
+        if now and now not in known:
+            raise Refused("registry-error", f"{self.reference} became {now} meanwhile: nothing was replaced")
+
+    def push(self, image: ArchivedImage, progress: Progress, previous: Optional[str] = None) -> None:
+        """Uploads what is missing, and has the reference stand for the image; previous: the digest that may be replaced."""
         overlapped(lambda blob: self._blob(blob, progress), image.blobs)
         if image.is_index:
             for one in image.manifests:
                 self._manifest(one.digest, one.content, one.media_type, one.digest)
-        name = self.reference.tag or image.digest
+        self.still(previous, image.digest)
+        name = self._name
+        if self.reference.digest and self.reference.tag and self._digest_of(self.reference.tag) is None:
+            name = self.reference.tag  # a tag that stands for something is left alone: who pulls goes by the digest
         self._manifest(name, image.content, image.media_type, image.digest)
         found = self._read_back(name)
         if found != image.digest:
@@ -147,7 +164,7 @@ class Uploader:
         """For those that do not take it in one piece; whole: what they said to that."""
         reply = self._took(self._send("POST", f"{self._base}/blobs/uploads/"), blob, 202)
         least = reply.headers.get("oci-chunk-min-length", "")
-        size = min(max(CHUNK, int(least) if least.isdigit() else 0), LARGEST_CHUNK)
+        size = min(max(CHUNK, int(least) if NUMBER.fullmatch(least) else 0), LARGEST_CHUNK)
         place = self._place(reply) or self._nowhere()
         for start in range(0, blob.size, size):
             end = min(start + size, blob.size)
@@ -182,8 +199,18 @@ class Uploader:
         raise self._refused(reply, blob)
 
     def _place(self, reply: Reply) -> Optional[str]:
-        place = reply.headers.get("location")
-        return followed(reply.url, place, self.registry.wire.clean(urlsplit(place).netloc)) if place else None
+        """Where it sends one. Raises Refused for another host by plain HTTP: that may be anything on this network."""
+        given = reply.headers.get("location")
+        if not given:
+            return None
+        place = followed(reply.url, given, self.registry.wire.clean(_netloc(given)))
+        if not self._is_own(place) and not place.startswith("https:"):
+            shown = one_line(self.registry.wire.clean(_netloc(place)), 100)
+            raise Refused("registry-error", f"{self.registry.name} has one send blobs to {shown}, by plain HTTP")
+        return place
+
+    def _is_own(self, url: str) -> bool:
+        return origin(url) == origin(self._base)
 
     def _nowhere(self) -> str:
         raise Refused("registry-error", f"{self.registry.name} does not say where to send blobs")
@@ -213,11 +240,11 @@ class Uploader:
     ) -> Reply:
         """One request, authorized at the registry itself only. After a 401 once more with another token, as far as nothing
         was sent that can't be sent again."""
-        own = urlsplit(url)[:2] == urlsplit(self._base)[:2]
+        own = self._is_own(url)
         if own and self._authorization is None:
             self._authorization = self.registry.header(self.reference, self.credential)
         before = (self._authorization or "") if own else ""
-        carries = content or (Content(lambda: iter(()), 0) if method in ("POST", "PUT") else None)
+        carries = content or (Content(lambda: iter(()), 0) if method in ("POST", "PUT", "DELETE") else None)
 
         def send(authorization: str) -> Reply:
             return self.registry.wire.send(
@@ -262,6 +289,13 @@ def _with_digest(place: str, blob: Blob) -> str:
     return f"{place}{'&' if '?' in place else '?'}digest={quote(blob.digest, safe=':')}"
 
 
+def _netloc(place: str) -> str:
+    try:
+        return urlsplit(place).netloc
+    except ValueError:
+        return "what is no address"
+
+
 def _pause(reply: Reply, usual: float) -> float:
     asked = reply.headers.get("retry-after", "")
-    return min(float(asked), LONGEST_PAUSE) if asked.isdigit() else usual
+    return min(float(asked), LONGEST_PAUSE) if NUMBER.fullmatch(asked) else usual

@@ -20,6 +20,7 @@ from tests.unit import archives
 from tests.unit.builders import container, node, pod, secret_object, waiting
 from tests.unit.test_repull_archive import multi
 
+from .hostile import Hostile, Say, Seen, said
 from .real_registry import Real, running
 from .test_repull import SCHEMA, Kit, Result
 
@@ -240,3 +241,51 @@ def test_who_is_at_a_terminal_is_asked(kit: PushKit, real: Real, monkeypatch: py
     assert f"User for {registry.address}: " in err.getvalue()
     assert f"{image} pushed, {digest_at(registry, 'asked/web:1.0')}" in out.getvalue()
     assert registry.password not in out.getvalue() + err.getvalue()
+
+
+def test_blobs_that_a_registry_has_lost_are_pushed_again_with_overwrite(kit: PushKit, real: Real) -> None:
+    registry = real["open"]
+    image = registry.image("lost/web:1.0")
+    kit.waits_for(image)
+    files = archives.docker_files("lost", image)
+    archive = kit.archive(files)
+    assert kit.push("pod/web", f"--push={archive}").code == 0
+    layer = f"/blobs/{archives.digest(files['a/layer.tar'])}"
+    pusher = Pusher(registry)
+    assert pusher.call("DELETE", "lost/web", layer)[0] == 202
+    assert "nothing is pushed" in kit.push("pod/web", f"--push={archive}").err
+    assert pusher.call("HEAD", "lost/web", layer)[0] == 404
+    result = kit.push("pod/web", f"--push={archive}", "--overwrite")
+    assert result.code == 0, result.err
+    assert f"Note: {image} is this image already, and is pushed again (--overwrite)" in result.err
+    assert pusher.call("HEAD", "lost/web", layer)[0] == 200
+
+
+@pytest.mark.parametrize("source", ["~nobody-is-called-so/app.tar", "a" * 5000, "app\0.tar"])
+def test_what_can_be_no_file_is_no_image_either_and_said(kit: PushKit, source: str) -> None:
+    kit.waits_for("r.example.com/team/web:1.0")
+    result = kit.push("pod/web", f"--push={source}")
+    assert result.code == 1
+    assert "there is no such file or folder" in result.err
+
+
+def test_what_no_other_login_gets_over_is_said_at_once(kit: PushKit, keep: Callable[[Hostile], Hostile]) -> None:
+    def answer(seen: Seen) -> Say:
+        return said(429, "TOOMANYREQUESTS", "slow down") if "/manifests/" in seen.path else Say()
+
+    server = keep(Hostile(answer))
+    kit.waits_for(server.image())
+    archive = kit.archive(archives.docker_files("limited", server.image()))
+    result = kit.push("pod/web", f"--push={archive}")
+    assert result.code == 1
+    assert "429" in result.err and "slow down; nothing was pushed" in result.err, result.err
+    assert "--docker-username" not in result.err and "does not let one push" not in result.err
+
+
+def test_the_config_of_an_index_is_not_taken_for_no_config(kit: PushKit, keep: Callable[[Hostile], Hostile]) -> None:
+    """A registry that has something with an empty config under that name has not the index that is to be pushed."""
+    server = keep(Hostile(lambda seen: Say(200, b'{"config": {"digest": ""}}' if "/manifests/" in seen.path else b"")))
+    kit.waits_for(server.image())
+    result = kit.push("pod/web", f"--push={kit.archive(multi())}", "--no-registry", "--dry-run")
+    assert result.code == 1
+    assert "is there with another digest" in result.err

@@ -11,12 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from repull import remake, wait
+from repull.engine import Engine
+from repull.upload import Uploader
 
 from tests.e2e.cluster.images import Pusher, build
 from tests.unit import archives
@@ -27,7 +29,7 @@ from .test_repull_push import PushKit, digest_at
 
 ENGINE = """\
 #!{python}
-import json, os, pathlib, stat, subprocess, sys, time
+import json, os, pathlib, signal, stat, subprocess, sys, time
 
 root = pathlib.Path({root!r})
 words = sys.argv[1:]
@@ -50,7 +52,12 @@ elif words[0] == "push":
     config = pathlib.Path(folder, "config.json")
     modes = [oct(stat.S_IMODE(one.stat().st_mode)) for one in (pathlib.Path(folder), config)]
     auths = json.loads(config.read_text())["auths"]
+    if (root / "mute").exists():
+        sys.exit()
     (root / "pushing").write_text(json.dumps(dict(folder=folder, modes=modes, registries=list(auths))))
+    if (root / "hangup").exists():
+        os.kill(os.getppid(), signal.SIGHUP)
+        (root / "hung-up").touch()
     if (root / "slow").exists():
         time.sleep(60)
     if words[1] not in images:
@@ -62,6 +69,8 @@ elif words[0] == "push":
         print(run.stderr.replace("\\n", " "))
         sys.exit(1)
     print("The push refers to repository [x]\\nabc: Preparing\\nabc: Pushed")
+    if (root / "quiet").exists():
+        sys.exit()
     told = root / "told" if (root / "told").exists() else root / "digest"
     print("1.0: digest: " + told.read_text() + " size: 1")
 elif words[:2] != ["context", "inspect"]:
@@ -178,8 +187,45 @@ def test_an_image_without_a_tag_keeps_the_one_that_it_got(kit: EngineKit) -> Non
     kit.waits_for(image)
     kit.log_in(image)
     kit.images = {"aaaaaaaaaaaa": {**OWN, "RepoTags": []}}
-    assert kit.push("pod/web", "--push=aaaaaaaaaaaa").code == 0
+    result = kit.push("pod/web", "--push=aaaaaaaaaaaa")
+    assert result.code == 0
     assert image in kit.images
+    assert f"Note: the tag {image} stays in docker" in result.err
+
+
+def test_a_tag_is_taken_away_though_making_it_was_interrupted(
+    kit: EngineKit, monkeypatch: pytest.MonkeyPatch, real: Real
+) -> None:
+    image = kit.image("engine/between:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    do = Engine._do
+
+    def interrupted(engine: Engine, words: Sequence[str]) -> None:
+        do(engine, words)
+        if words[0] == "tag":
+            assert words[1] == OWN["Id"]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Engine, "_do", interrupted)
+    assert kit.push("pod/web", "--push=web:dev").code == 130
+    assert kit.images == {"web:dev": OWN}
+
+
+def test_what_an_engine_tells_no_digest_of_has_to_have_changed(kit: EngineKit, real: Real) -> None:
+    old = Pusher(real["htpasswd"]).image("engine/mute:1.0", build(b"old\n", "old"))
+    image = kit.image("engine/mute:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    (kit.root / "mute").touch()
+    result = kit.push("pod/web", "--push=web:dev", "--overwrite")
+    assert result.code == 1
+    assert f"error: docker pushed web:dev, and {image} is {old} as before" in result.err
+    (kit.root / "mute").unlink()
+    (kit.root / "quiet").touch()  # it pushes, and tells no digest
+    result = kit.push("pod/web", "--push=web:dev", "--overwrite")
+    assert result.code == 0, result.err
+    assert f"what {image} is now could not be compared" in result.err
 
 
 def test_what_is_there_under_that_name_is_not_replaced(kit: EngineKit, real: Real) -> None:
@@ -192,6 +238,24 @@ def test_what_is_there_under_that_name_is_not_replaced(kit: EngineKit, real: Rea
     kit.images = {"web:dev": {**OWN, "RepoDigests": [f"elsewhere.example.com/web@{old}"]}}
     same = kit.push("pod/web", "--push=web:dev")
     assert same.code == 0 and f"is this image already, {old}" in same.err
+    assert not any("push" in words for words in kit.asked)
+
+
+def test_what_somebody_else_pushed_meanwhile_is_not_replaced(kit: EngineKit, real: Real) -> None:
+    image = kit.image("engine/race:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    theirs = []
+
+    def may_push(uploader: Uploader) -> None:  # after it was seen that nothing is there
+        theirs.append(Pusher(real["htpasswd"]).image("engine/race:1.0", build(b"theirs\n", "race")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Uploader, "may_push", may_push)
+        result = kit.push("pod/web", "--push=web:dev")
+    assert result.code == 1
+    assert f"{image} became {theirs[0]} meanwhile: nothing was replaced" in result.err
+    assert digest_at(real["htpasswd"], "engine/race:1.0") == theirs[0]
     assert not any("push" in words for words in kit.asked)
 
 
@@ -235,14 +299,21 @@ def test_an_end_leaves_neither_folder_nor_tag(kit: EngineKit, number: signal.Sig
 
     threading.Thread(target=interrupt, daemon=True).start()
     before = signal.getsignal(signal.SIGTERM)
-    if number == signal.SIGINT:
-        assert kit.push("pod/web", "--push=web:dev").code == 130
-    else:
-        with pytest.raises(SystemExit) as ended:
-            kit.push("pod/web", "--push=web:dev")
-        assert ended.value.code == 128 + number
+    assert kit.push("pod/web", "--push=web:dev").code == 130
     assert signal.getsignal(signal.SIGTERM) == before
     assert left(kit) == [] and kit.images == {"web:dev": OWN}
+
+
+def test_a_closed_terminal_ends_nothing_that_nohup_started(kit: EngineKit, request: pytest.FixtureRequest) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    image = kit.image("engine/nohup:1.0")
+    kit.waits_for(image)
+    kit.log_in(image)
+    (kit.root / "hangup").touch()
+    result = kit.push("pod/web", "--push=web:dev")
+    assert (kit.root / "hung-up").exists()
+    assert result.code == 0, result.err
 
 
 PODMAN = shutil.which("podman")

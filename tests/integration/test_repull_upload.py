@@ -15,7 +15,7 @@ from pullcore.errors import CommandError
 from pullcore.reference import parse
 from pullcore.registry import Registry as Place
 from pullcore.signin import Refused, SignIn
-from pullcore.wire import Wire, WireError
+from pullcore.wire import Reply, Wire, WireError
 from repull import upload
 from repull.archive import Blob, read
 from repull.upload import Uploader
@@ -26,6 +26,7 @@ from tests.unit import archives
 from tests.unit.test_repull_archive import multi
 
 from .asking import wire_to
+from .certificates import Authority
 from .hostile import Hostile, Say, Seen, challenge, said
 from .real_registry import Real, running
 
@@ -197,10 +198,13 @@ def stand_in(keep: Callable[[Hostile], Hostile]) -> tuple[Hostile, Store]:
     return keep(Hostile(store)), store
 
 
-def pushed(server: Hostile, archive: Path, **more: Any) -> Told:
+def pushed(
+    server: Hostile, archive: Path, *, authority: Optional[str] = None, previous: Optional[str] = None, **more: Any
+) -> Told:
     told = Told()
     with read(archive) as found:
-        uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0", **more).push(found.images[0], told)
+        made = uploader(wire_to(server.netloc, authority=authority), f"{server.netloc}/team/app:1.0", **more)
+        made.push(found.images[0], told, previous)
     return told
 
 
@@ -311,23 +315,78 @@ def test_a_401_for_good_at_the_blob_is_told(stand_in: Standing, archive: Path) -
 
 
 def test_no_credential_follows_a_place_on_another_host(
-    stand_in: Standing, archive: Path, keep: Callable[[Hostile], Hostile]
+    stand_in: Standing, archive: Path, keep: Callable[[Hostile], Hostile], authority: Authority
 ) -> None:
     server, store = stand_in
     elsewhere = Store()
-    other = keep(Hostile(elsewhere))
+    other = keep(Hostile(elsewhere, tls=authority.signs()))
 
     def first(seen: Seen, body: bytes) -> Any:
         if not seen.authorization:
             return challenge('Basic realm="x"')
         if seen.method == "POST" and "/blobs/" in seen.path:
-            return Say(202, headers=[("Location", f"http://{other.netloc}/v2/team/app/blobs/uploads/one")])
+            return Say(202, headers=[("Location", f"{other.url}/v2/team/app/blobs/uploads/one")])
         return None
 
     store.first = first
-    pushed(server, archive, user="bob", password="tiger-9")
+    pushed(server, archive, authority=authority.pem, user="bob", password="tiger-9")
     assert elsewhere.blobs
     assert not any(seen.authorization for seen in other.seen)
+
+
+def test_a_place_on_another_host_without_tls_gets_nothing(
+    stand_in: Standing, archive: Path, keep: Callable[[Hostile], Hostile]
+) -> None:
+    server, store = stand_in
+    other = keep(Hostile(Store()))
+    place = f"{other.url}/v2/team/app/blobs/uploads/one"
+    store.first = lambda seen, body: Say(202, headers=[("Location", place)]) if seen.method == "POST" else None
+    made = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0")
+    made.may_push()
+    with pytest.raises(Refused, match=f"has one send blobs to {other.netloc}, by plain HTTP"):
+        pushed(server, archive)
+    assert not other.seen
+
+
+@pytest.mark.parametrize("place", ["http://[", "{other}/x", "/away"])
+def test_the_trial_deletes_its_upload_here_only(
+    stand_in: Standing, keep: Callable[[Hostile], Hostile], authority: Authority, place: str
+) -> None:
+    server, store = stand_in
+    other = keep(Hostile(Store(), tls=authority.signs()))
+
+    def first(seen: Seen, body: bytes) -> Any:
+        if seen.method == "DELETE":
+            return Say(307, headers=[("Location", f"{other.url}/x")])
+        return Say(202, headers=[("Location", place.format(other=other.url))]) if seen.method == "POST" else None
+
+    store.first = first
+    uploader(wire_to(server.netloc, authority=authority.pem), f"{server.netloc}/team/app:1.0").may_push()
+    assert not other.seen
+    assert [seen.path for seen in server.seen if seen.method == "DELETE"] == (["/away"] if place == "/away" else [])
+
+
+@pytest.mark.parametrize(("asked", "pause"), [("3", 3.0), ("9999", upload.LONGEST_PAUSE), ("\xb2", 1.0), ("soon", 1.0)])
+def test_a_pause_that_a_registry_asks_for_is_a_number_that_can_be_counted(asked: str, pause: float) -> None:
+    reply = Reply(503, "", {"retry-after": asked}, (), b"", "http://x.example.com/", False, 1)
+    assert upload._pause(reply, 1.0) == pause
+
+
+def test_what_somebody_else_pushed_meanwhile_is_not_replaced(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    theirs = b'{"schemaVersion": 2}'
+
+    def first(seen: Seen, body: bytes) -> Any:
+        if is_blob(seen):
+            store.manifests["1.0"] = theirs
+        return None
+
+    store.first = first
+    with pytest.raises(Refused, match=r"became sha256:[a-f0-9]{64} meanwhile: nothing was replaced"):
+        pushed(server, archive)
+    assert store.manifests == {"1.0": theirs}
+    pushed(server, archive, previous=archives.digest(theirs))
+    assert store.manifests["1.0"] != theirs
 
 
 def test_a_damaged_layer_ends_the_upload_and_no_manifest_is_made(stand_in: Standing, archive: Path) -> None:
@@ -358,3 +417,17 @@ def test_a_digest_that_is_none_is_not_repeated(stand_in: Standing, given: str) -
     store.first = lambda seen, body: Say(200, headers=[("Docker-Content-Digest", given)]) if seen.method == "HEAD" else None
     found = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:1.0").there()
     assert found == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+
+
+def test_of_a_tag_and_a_digest_the_tag_is_never_replaced(stand_in: Standing, archive: Path) -> None:
+    server, store = stand_in
+    theirs = b'{"schemaVersion": 2}'
+    with read(archive) as found:
+        image = found.images[0]
+        store.manifests["2.0"] = theirs
+        for tag in ("1.0", "2.0"):
+            made = uploader(wire_to(server.netloc), f"{server.netloc}/team/app:{tag}@{image.digest}")
+            assert made.there() is None
+            made.push(image, Told())
+        assert store.manifests == {"1.0": image.content, "2.0": theirs, image.digest: image.content}
+        assert made.there() == image.digest

@@ -364,6 +364,37 @@ def test_too_many_files_or_names_too_long_are_refused(kept: Kept, monkeypatch: p
         read(kept(tar({"x" * 2_000_000: b""})))
 
 
+def test_documents_and_layers_beyond_reason_are_refused(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    for files in (single(), docker_files("app", NAME)):
+        with monkeypatch.context() as patch:
+            patch.setattr("repull.archive.DOCUMENTS", 100)
+            with pytest.raises(CommandError, match="MiB of manifests and configs"):
+                read(kept(tar(files)))
+        with monkeypatch.context() as patch:
+            patch.setattr("repull.archive.LAYERS", 1)
+            with pytest.raises(CommandError, match=r"no list of layers that can be read|not what docker save writes"):
+                read(kept(tar(files)))
+
+
+def test_what_is_named_again_and_again_is_read_once(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: archives.Files = {}
+    one = oci_image(files, "app")
+    indexes = [oci_index(files, [one] * times) for times in (2, 200, 300)]
+    asked: list[str] = []
+    content = archivefiles.content
+
+    def counted(place: archivefiles.Files, name: str, most: int) -> Any:
+        asked.append(name)
+        return content(place, name, most)
+
+    monkeypatch.setattr("repull.archive.content", counted)
+    with read(kept(tar(layout(files, *indexes)))) as found:
+        assert [len(image.manifests) for image in found.images] == [1, 1, 1]
+        assert [image.digest for image in found.images] == [index["digest"] for index in indexes]
+        assert not any(image.reduced for image in found.images)
+    assert len(asked) == len(set(asked))
+
+
 def test_a_gzip_that_unpacks_beyond_reason_is_stopped(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archivefiles, "LARGEST", 2**20)
     with pytest.raises(CommandError, match="once it is unpacked"):

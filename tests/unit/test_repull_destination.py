@@ -100,7 +100,7 @@ PLATFORMS = [
     ("fits where it is bound", ("linux/amd64",), [AMD, ARM], "n1", "", False),
     ("fits some", ("linux/amd64",), [AMD, ARM], None, "not for node n2 (linux/arm64)", False),
     ("fits none", ("linux/s390x",), [AMD, ARM], None, "not for nodes n1 (linux/amd64), n2 (linux/arm64): nothing", True),
-    ("no nodes are known", ("linux/s390x",), [], None, "", False),
+    ("the nodes can't be listed", ("linux/s390x",), [], None, "the nodes can't be listed", False),
     ("the image does not tell", (), [AMD], "n1", "", False),
 ]
 
