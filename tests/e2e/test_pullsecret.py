@@ -307,10 +307,17 @@ def test_two_attach_at_once_and_lose_nothing(kubectl: Kubectl, monkeypatch: pyte
     kubectl.apply(*({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, **EMPTY} for name in ("one", "two")))
     kubectl.apply(*(racer(kind, name, *listed) for name, listed in expected.items()))
     with in_process(kubectl) as run:
+
+        def attach(secret: str, target: str) -> Result:
+            result = run("attach", secret, "--for", target, code=None)
+            if "alert decode error" in result.err:  # a handshake of hundreds that the API server took amiss, seen once
+                result = run("attach", secret, "--for", target, code=None)
+            return judged(result, "", 0)
+
         for name in expected:
             with ThreadPoolExecutor(2) as pool:  # new threads, which have not met
                 target = f"{kind.lower()}/{name}"
-                results = list(pool.map(lambda secret, on=target: run("attach", secret, "--for", on), ("one", "two")))
+                results = list(pool.map(lambda secret, on=target: attach(secret, on), ("one", "two")))
             assert all(result.out.endswith(" patched\n") for result in results)
     assert_nothing_is_lost(kubectl, kind, expected)
 
