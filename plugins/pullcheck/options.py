@@ -23,8 +23,8 @@ ABSENT: dict[str, object] = {
     "--parallelism": "5",
     "--probe-timeout": "10m",
     "--dry-run": None,
+    "--yes": False,
 }
-ABSENT |= {"--yes": False}
 MOST_AT_ONCE = 100
 COLOURS = ("auto", "always", "never")
 
@@ -116,14 +116,12 @@ def _probe(given: Mapping[str, Any]) -> Optional[ProbeOptions]:
         raise UsageError(f'invalid value "{one_line(policy, 60)}" for --probe-policy: one of {", ".join(POLICIES)}')
     if dry_run not in DRY_RUNS:
         raise UsageError(f'invalid value "{one_line(dry_run, 60)}" for --dry-run: one of {", ".join(DRY_RUNS)}')
-    count = given["--parallelism"]
-    if not count.isascii() or not count.isdigit() or not 1 <= int(count[:9]) <= MOST_AT_ONCE:
-        raise UsageError(f'invalid value "{one_line(count, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
+    count = command.parse_count("--parallelism", given["--parallelism"], MOST_AT_ONCE)
     nodes = given["--nodes"]
     names = tuple(dict.fromkeys(name.strip() for name in (nodes or "").split(",") if name.strip()))
     if nodes is not None and not names:
         raise UsageError("--nodes needs names of nodes, with commas between them")
-    return ProbeOptions(names, policy, int(count), _timeout(given["--probe-timeout"]), dry_run, given["--yes"])
+    return ProbeOptions(names, policy, count, _timeout(given["--probe-timeout"]), dry_run, given["--yes"])
 
 
 def _timeout(text: str) -> float:

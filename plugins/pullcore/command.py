@@ -177,6 +177,13 @@ def parse_duration(text: str) -> float:
     return min(sum(float(number) * _SECONDS[unit] for number, unit in parts), _LONGEST)
 
 
+def parse_count(option: str, text: str, most: int) -> int:
+    """A whole number from 1 to `most`. Raises UsageError that names the option."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+        raise UsageError(f'invalid value "{one_line(text, 60)}" for {option}: a number from 1 to {most}')
+    return int(text[:9])
+
+
 def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO) -> int:
     """Runs a plugin and turns whatever stops it into lines on `stderr` and an exit status.
 

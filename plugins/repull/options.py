@@ -200,8 +200,6 @@ def _load(given: Mapping[str, Any]) -> Optional[LoadOptions]:
     socket, count = given["--containerd-socket"], given["--parallelism"]
     if socket is not None and not socket.startswith("/"):
         raise UsageError("--containerd-socket needs a path on the nodes that begins with /")
-    if count is not None and not (count.isascii() and count.isdigit() and 0 < int(count) <= MOST_AT_ONCE):
-        raise UsageError(f'invalid value "{one_line(count, 60)}" for --parallelism: a number from 1 to {MOST_AT_ONCE}')
     return LoadOptions(
         given["--load"],
         given["--to"],
@@ -211,7 +209,7 @@ def _load(given: Mapping[str, Any]) -> Optional[LoadOptions]:
         given["--ssh-user"] or "",
         socket,
         given["--pin"],
-        int(count or LoadOptions.parallelism),
+        LoadOptions.parallelism if count is None else command.parse_count("--parallelism", count, MOST_AT_ONCE),
     )
 
 

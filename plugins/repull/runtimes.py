@@ -129,7 +129,7 @@ def pins(node: Object) -> bool:
     """Whether the node's runtime can keep an image from garbage collection by a label on it."""
     text = str(node.get("status", {}).get("nodeInfo", {}).get("containerRuntimeVersion", ""))
     found = re.match(r"containerd://(\d+)\.(\d+)", text)
-    return bool(found) and (int(found[1]), int(found[2])) >= PINS_FROM  # type: ignore[index]
+    return found is not None and (int(found[1]), int(found[2])) >= PINS_FROM
 
 
 def unpin(runtime: Runtime, image: str) -> str:

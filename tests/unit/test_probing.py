@@ -80,8 +80,8 @@ def test_always_says_what_it_does() -> None:
 def test_nothing_to_probe_is_said() -> None:
     talk = Conversation(io.StringIO(), io.StringIO(), io.StringIO())
     seen = report(asked_about("Upper/Case:1"), node("n1"))
-    assert probe(seen, ProbeOptions(), None, talk, scan=False) == seen.evidence  # type: ignore[arg-type]
-    assert "Nothing to probe" in talk.stderr.getvalue()  # type: ignore[attr-defined]
+    assert probe(seen, ProbeOptions(), None, talk, scan=False) == seen.evidence  # type: ignore[arg-type]  # no cluster is asked
+    assert "Nothing to probe" in talk.stderr.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
 def test_where_pods_are_is_tried_too() -> None:

@@ -20,7 +20,7 @@ from .images import PAUSE
 from .model import Cluster, Node
 from .processes import HarnessError, Processes
 
-CONTENT = "containerd/root/io.containerd.content.v1.content"
+CONTENT = "io.containerd.content.v1.content"  # containerd's own name for what it pulled
 SYSCTLS = (
     "net/ipv4/ip_forward",
     "vm/overcommit_memory",
@@ -156,7 +156,8 @@ def free_disk(node: Node, holder: int) -> None:
 
 
 def _in_place(node: Node, holder: int, script: str) -> None:
-    argv = ["nsenter", f"--mount=/proc/{holder}/ns/mnt", "--", "sh", "-euc", script, "sh", f"{node.folder}/{CONTENT}"]
+    content = str(Path(node.folder, "containerd", "root", CONTENT))
+    argv = ["nsenter", f"--mount=/proc/{holder}/ns/mnt", "--", "sh", "-euc", script, "sh", content]
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
 
 
