@@ -22,6 +22,7 @@ def launch(name: str) -> None:
     name: the plugin without `kubectl-`. Help is answered here from `<name>.usage`, in any Python. A link that is called
     kubectl_complete-<name> completes.
     """
+    end_by_interrupt()
     if os.path.basename(sys.argv[0]) == COMPLETER + name:
         complete(name)
     handed_over = os.environ.pop(HANDED_OVER, "")
@@ -49,15 +50,22 @@ def launch(name: str) -> None:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
-            sys.exit(130)
-        raise
+
+
+def end_by_interrupt() -> None:
+    """Has Ctrl-C end the process at once, as SIGTERM does: nothing is there yet that would have to be put in order, and an
+    exception in the middle of an import is shown. Once a plugin runs, pullcore.signals knows more. Where it is ignored (a
+    job in the background) it stays so."""
+    import _signal  # type: ignore[import-not-found,unused-ignore]  # signal itself takes time to import
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def complete(name: str) -> None:
     """Prints what can follow the arguments, as kubectl asks for it, and ends the process. Nothing that goes wrong is told:
     it would stand in the middle of what the user types."""
+    end_by_interrupt()
     handed_over = os.environ.pop(HANDED_OVER, "")
     text = ":0\n"  # leaves it to the shell
     try:
