@@ -16,11 +16,12 @@ from typing import Any, Optional, TextIO
 
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.flags import Flag, read_flags
-from pullcore.signals import as_interrupts
+from pullcore.signals import as_interrupts, within
 from pullcore.usage import CONNECTION_OPTIONS as CONNECTION_OPTIONS
 
 SIGNALLED = 128  # and the number of the signal, as shells have it
 PIPE_CLOSED = 141
+LAST_WORDS = 1.0  # seconds that these may take after an interrupt
 DEBUG = "PULLKIT_DEBUG"
 LOG_REQUESTS = 6  # kubectl's -v level for one line per request
 
@@ -30,6 +31,7 @@ _BOOLEANS = {
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of output: files are looked after where they are written
 _LONGEST = 366 * 86400.0  # longer waits overflow the clocks underneath
 
 
@@ -211,7 +213,8 @@ def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO
         except KeyboardInterrupt as interrupt:
             number = signal.SIGINT
             try:
-                _write_last(str(interrupt), stdout, stderr)
+                with within(LAST_WORDS):
+                    _write_last(str(interrupt), stdout, stderr)
             except KeyboardInterrupt:  # whoever reads does not read on
                 _discard(stdout)
                 _discard(stderr)
@@ -224,8 +227,8 @@ def _unforeseen(error: Exception, stderr: TextIO) -> str:
         import traceback
 
         traceback.print_exc(file=stderr)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "error: no space left to write to"
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return f"error: can't write: {os.strerror(error.errno).lower()}"
     return f"error: internal: {one_line(f'{type(error).__name__}: {error}')}"
 
 

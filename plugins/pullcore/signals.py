@@ -68,12 +68,11 @@ def as_interrupts() -> Iterator[Callable[[], int]]:
 
     def unraisable(failure: Any) -> None:
         """Python drops what is raised in a finalizer or a callback of its import machinery: it comes again in a moment."""
-        if not issubclass(failure.exc_type, KeyboardInterrupt):
+        if issubclass(failure.exc_type, KeyboardInterrupt):
+            told.held = True
+            _alarm(0.001)
+        else:
             hook(failure)
-            return
-        told.held = True
-        signal.signal(signal.SIGALRM, lambda number, frame: told.release())  # noqa: ARG005
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
 
     try:
         sys.unraisablehook = unraisable
@@ -84,6 +83,27 @@ def as_interrupts() -> Iterator[Callable[[], int]]:
         for number in ours:
             signal.signal(number, before[number] or signal.SIG_DFL)
         sys.unraisablehook = hook
+
+
+def _alarm(seconds: float) -> None:
+    """Raises after that time what is held by then; 0: never."""
+    signal.signal(signal.SIGALRM, lambda number, frame: _told.release())  # noqa: ARG005
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Has a block that takes longer end by KeyboardInterrupt."""
+    if not _is_main():
+        yield
+        return
+    _told.held = True
+    _alarm(seconds)
+    try:
+        yield
+    finally:
+        _alarm(0)
+        _told.held = False
 
 
 @contextmanager
