@@ -92,7 +92,7 @@ class PodCarrier:
                 "node's list nor that of a running pod: use --via=ssh"
             )
         runtime = carrier_pod.in_pod(job.runtime)
-        arguments = runtime.arguments(size, job.name, pin=self.pin)
+        arguments = runtime.arguments(size, job.name, pin=self.pin, there=job.there)
         helper = some[min(attempt, len(some) - 1)]
         seconds, number = carrier_pod.deadline(size, self.at_once), next(self._numbers)
         return carrier_pod.manifest(
