@@ -23,7 +23,7 @@ from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.refusals import refusals, settle
 from pullcore.registry_findings import merged
 from pullcore.registry_view import View, view
-from pullcore.remedies import and_repull, recreate, rolls_servers, set_image
+from pullcore.remedies import and_repull, or_supply, recreate, rolls_servers, set_image
 from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
 
@@ -194,7 +194,7 @@ def _next_try(case: Case) -> Optional[Finding]:
 def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
     """A finding with what is the same for all: the containers of an error, and a word on what its commands entail."""
     if finding.severity == "error":
-        finding = replace(finding, fix=and_repull(finding.fix, case))
+        finding = replace(finding, fix=or_supply(finding.cause, and_repull(finding.fix, case), case))
     if rolled := rolls_servers(finding.fix, case):
         finding = replace(finding, summary=f"{finding.summary} (mending it rolls the running servers of {rolled})")
     if finding.severity == "error" and not finding.containers:
