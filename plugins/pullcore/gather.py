@@ -26,6 +26,7 @@ from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, parse
 from pullcore.store import Store
 from pullcore.target import domains_of_cluster, find, owners_of, parse_names, pods_of
+from pullcore.weblogic import is_failed
 from pullcore.workload import asks_of, controller_of, pulls, target_of, waits_for_image
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class Gathering:
             if self.request.selector:
                 return []
             where = f"domains in {namespace or 'all namespaces'}"
-            return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=_has_failed))) or []
+            return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=is_failed))) or []
 
         def wanted(pod: Object) -> bool:
             return not_ours(pod) and census.wanted(pod)
@@ -361,11 +362,6 @@ def _is_starting(pod: Object) -> bool:
     """Whether a pod has a container whose image may still be on its way: its events may speak of a pull."""
     volumes = pod.get("spec", {}).get("volumes", [])
     return bool(pod.get("status", {}).get("phase") == "Pending" or any(one.get("image") for one in volumes))
-
-
-def _has_failed(domain: Object) -> bool:
-    conditions = (domain.get("status") or {}).get("conditions") or ()
-    return any(one.get("type") == "Failed" and one.get("status") == "True" for one in conditions)
 
 
 def _is_served(pull: Pull, evidence: Evidence) -> bool:

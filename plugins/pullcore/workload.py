@@ -14,7 +14,7 @@ from pullcore.kubelet import is_pull_reason
 from pullcore.podspec import Ask, container_use, pod_asks, secret_names, service_account_of
 from pullcore.pull import ContainerUse, Object, Pull, Source, Target
 from pullcore.reference import InvalidReference, parse
-from pullcore.weblogic import UID_LABEL, domain_asks, domain_uid, is_stopped
+from pullcore.weblogic import OPERATOR_LABEL, UID_LABEL, domain_asks, domain_uid, is_stopped
 
 TEMPLATE_PATHS = {"CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
 TEMPLATED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob")
@@ -117,7 +117,7 @@ class Index:
             value = self.by_target.get(owner)
             owner = controller_of(value) if value else None
         labels = pod.get("metadata", {}).get("labels", {})
-        uid = labels.get(UID_LABEL) if labels.get("weblogic.createdByOperator") == "true" else None
+        uid = labels.get(UID_LABEL) if labels.get(OPERATOR_LABEL) == "true" else None
         domain = self.domains.get((pod["metadata"].get("namespace", ""), uid)) if uid else None
         if domain and target_of(domain) not in chain:
             chain.append(target_of(domain))

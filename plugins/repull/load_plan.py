@@ -12,7 +12,7 @@ from typing import Optional
 from pullcore.errors import CommandError, one_line
 from pullcore.platforms import platform_of
 from pullcore.pull import Object, Pull
-from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.reference import InvalidReference, Reference, parse, valid
 from pullcore.sizes import in_bytes, quantity
 
 from repull.archive import ArchivedImage
@@ -96,7 +96,7 @@ def choose(
     wants the image to be, or "". Raises CommandError that names both sides."""
     asked: dict[str, list[Pull]] = {}
     for pull in pulls:
-        if reference := _parsed(pull.image):
+        for reference in valid([pull.image]):
             asked.setdefault(_key(reference), []).append(pull)
     if not asked:
         raise CommandError("nothing of the target names an image that could be loaded")
@@ -135,13 +135,6 @@ def _checked(chosen: Chosen) -> Chosen:
     return chosen
 
 
-def _parsed(image: str) -> Optional[Reference]:
-    try:
-        return parse(image)
-    except InvalidReference:
-        return None
-
-
 def _named(image: str) -> Reference:
     try:
         return parse(image)
@@ -155,9 +148,8 @@ def _key(reference: Reference) -> str:
 
 
 def _names(image: ArchivedImage) -> set[str]:
-    found = {_key(reference) for name in image.names if (reference := _parsed(name))}
-    repositories = {reference.name for name in image.names if (reference := _parsed(name))}
-    return found | {f"{repository}@{image.digest}" for repository in repositories}
+    named = valid(image.names)
+    return {_key(one) for one in named} | {f"{one.name}@{image.digest}" for one in named}
 
 
 def _some(names: Sequence[str] | Mapping[str, object]) -> str:
