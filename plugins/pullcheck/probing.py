@@ -20,7 +20,6 @@ from pullcore.permissions import Action, demand
 from pullcore.platforms import may_be_tried_on, misfits
 from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
-from pullcore.signals import as_interrupts
 from pullcore.sizes import in_bytes
 from pullcore.workload import Index
 
@@ -98,10 +97,8 @@ def probe(report: Report, options: ProbeOptions, cluster: Cluster, talk: Convers
         talk.confirm(reason, yes=options.yes)
     if left := prober.clear_earlier(namespaces):
         talk.say(f"Removed {left} canar{'y' if left == 1 else 'ies'} that an earlier run left")
-    with as_interrupts():
+    with prober.telling_what_stays(talk.say):
         canaries = prober.probe(wanted.tries)
-    for name in prober.left:
-        talk.say(f"Warning: a pod could not be removed: kubectl delete pod {name}")
     return replace(evidence, canaries=tuple(canaries), observed_at=datetime.now(timezone.utc))
 
 

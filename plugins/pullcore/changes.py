@@ -6,7 +6,8 @@ Nothing is overwritten that was not seen: an update carries the resourceVersion 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol
 
@@ -14,6 +15,7 @@ from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import visible
 from pullcore.kinds import KINDS, Kind
 from pullcore.pull import Object
+from pullcore.signals import shielded
 from pullcore.yamltext import written
 
 JSON_PATCH = "application/json-patch+json"
@@ -39,7 +41,10 @@ class Output(Protocol):
 
 
 class Changes:
-    """Makes changes and prints each result. Raises what `Cluster` raises (Conflict where something else was found)."""
+    """Makes changes and prints each result. Raises what `Cluster` raises (Conflict where something else was found).
+
+    An interrupt comes after a change and its line; one that is insisted on tells what is not known then.
+    """
 
     def __init__(self, cluster: Cluster, manner: Manner, stdout: Output) -> None:
         self.cluster = cluster
@@ -51,38 +56,55 @@ class Changes:
         metadata = value["metadata"]
         version = str(value.get("apiVersion", "")).rpartition("/")[2]
         path = resource_path(kind.group_version(version or None), kind.plural, namespace=metadata["namespace"])
-        self._tell(kind, self._sent("POST", path, value, value), what)
+        with self._whole(kind, value):
+            self._tell(kind, self._sent("POST", path, value, value), what)
 
     def update(self, kind: Kind, value: Object, what: str = "updated") -> None:
         """Puts the whole object in the place of the one with its resourceVersion."""
-        self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
+        with self._whole(kind, value):
+            self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
 
     def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object, what: str = "patched") -> None:
         """A JSON patch to `value`; `result` is what becomes of it, as far as one knows without asking."""
         path = self._path(kind, value)
-        answer = self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH)
-        self._tell(kind, answer, what)
+        with self._whole(kind, value):
+            self._tell(kind, self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH), what)
 
     def delete(self, kind: Kind, value: Object, *, propagation: Optional[str] = None) -> None:
         """Deletes the very object that was seen (UID, and resourceVersion where it has one). propagation: Foreground,
         Background or Orphan; None is what the API does by itself."""
         body = self._delete_options(value) | ({"propagationPolicy": propagation} if propagation else {})
-        self._sent("DELETE", self._path(kind, value), body, value)
-        self._tell_gone(kind, value, "deleted")
+        with self._whole(kind, value):
+            self._sent("DELETE", self._path(kind, value), body, value)
+            self._tell_gone(kind, value, "deleted")
 
     def evict(self, value: Object) -> None:
         """Has the very pod that was seen deleted, unless a disruption budget forbids it (ApiError 429)."""
         kind, metadata = KINDS["Pod"], value["metadata"]
         named = {"name": metadata["name"], "namespace": metadata["namespace"]}
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
-        self._sent("POST", self._path(kind, value, "eviction"), body | {"deleteOptions": self._delete_options(value)}, value)
-        self._tell_gone(kind, value, "evicted")
+        body: Object = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
+        body["deleteOptions"] = self._delete_options(value)
+        with self._whole(kind, value):
+            self._sent("POST", self._path(kind, value, "eviction"), body, value)
+            self._tell_gone(kind, value, "evicted")
 
     def unchanged(self, kind: Kind, value: Object) -> None:
         """Says that there was nothing to do."""
         self._tell(kind, value, "unchanged", changed=False)
 
     # Sending and saying
+
+    @contextmanager
+    def _whole(self, kind: Kind, value: Object) -> Iterator[None]:
+        told = len(self.done)
+        with shielded():
+            try:
+                yield
+            except KeyboardInterrupt:
+                if len(self.done) > told or self.manner.dry_run != "none":
+                    raise
+                shown = visible(kind.ref(value["metadata"]["name"]))
+                raise KeyboardInterrupt(f"Interrupted: whether {shown} was changed is not known") from None
 
     @staticmethod
     def _path(kind: Kind, value: Object, sub: str = "") -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, TextIO
 
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.flags import Flag, read_flags
+from pullcore.signals import as_interrupts, within
 from pullcore.usage import CONNECTION_OPTIONS as CONNECTION_OPTIONS
 
-INTERRUPTED = 130
+SIGNALLED = 128  # and the number of the signal, as shells have it
 PIPE_CLOSED = 141
+LAST_WORDS = 1.0  # seconds that these may take after an interrupt
 DEBUG = "PULLKIT_DEBUG"
 LOG_REQUESTS = 6  # kubectl's -v level for one line per request
 
@@ -28,6 +31,7 @@ _BOOLEANS = {
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of output: files are looked after where they are written
 _LONGEST = 366 * 86400.0  # longer waits overflow the clocks underneath
 
 
@@ -196,39 +200,57 @@ def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO
     """Runs a plugin and turns whatever stops it into lines on `stderr` and an exit status.
 
     A CommandError is its own text; anything unforeseen is one line, with the traceback only under PULLKIT_DEBUG=1.
-    Failures are 2 for pullcheck, which needs 1 for "blocked", and 1 for the others; an interrupt is 130; a closed
-    pipe is quiet.
+    Failures are 2 for pullcheck, which needs 1 for "blocked", and 1 for the others; an interrupt is 130, SIGTERM 143, SIGHUP
+    129; a closed pipe is quiet.
     """
-    failure = 2 if plugin == "pullcheck" else 1
-    try:
-        status = function()
-        stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        _discard(stdout)
-        return PIPE_CLOSED
-    except CommandError as error:
-        status, message = failure if error.exit_status is None else error.exit_status, str(error)
-    except Exception as error:  # noqa: BLE001 - the one place where nothing may get past
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if os.environ.get(DEBUG) == "1":
-            import traceback
+    status, message = 2 if plugin == "pullcheck" else 1, ""
+    number = 0
+    with as_interrupts() as told:
+        try:
+            try:
+                status = function()
+                stdout.flush()
+            except BrokenPipeError:
+                status = PIPE_CLOSED
+            except CommandError as error:
+                status, message = status if error.exit_status is None else error.exit_status, str(error)
+            except Exception as error:  # noqa: BLE001 - the one place where nothing may get past
+                # Python 3.11 and older wrap an interrupt that comes while a class is made.
+                message = "" if told() else _unforeseen(error, stderr)
+            _write_last(message, stdout, stderr)
+        except KeyboardInterrupt as interrupt:
+            number = signal.SIGINT
+            try:
+                with within(LAST_WORDS):
+                    _write_last(str(interrupt), stdout, stderr)
+            except KeyboardInterrupt:  # whoever reads does not read on
+                _discard(stdout)
+                _discard(stderr)
+        number = told() or number
+    return SIGNALLED + number if number else status
 
-            traceback.print_exc(file=stderr)
-        what = f"{type(error).__name__}: {error}"
-        status, message = failure, "error: no space left to write to" if full else f"error: internal: {one_line(what)}"
+
+def _unforeseen(error: Exception, stderr: TextIO) -> str:
+    if os.environ.get(DEBUG) == "1":
+        import traceback
+
+        traceback.print_exc(file=stderr)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return f"error: can't write: {os.strerror(error.errno).lower()}"
+    return f"error: internal: {one_line(f'{type(error).__name__}: {error}')}"
+
+
+def _write_last(message: str, stdout: TextIO, stderr: TextIO) -> None:
+    """What was found so far comes before the reason for stopping. Where it can't be written, nobody complains at the end."""
     try:
-        stdout.flush()  # what was found so far comes before the reason for stopping
+        stdout.flush()
     except (OSError, ValueError):
         _discard(stdout)
     try:
-        stderr.write(message + "\n")
+        stderr.write(f"{message}\n" if message else "")
         stderr.flush()
     except (OSError, ValueError):
         _discard(stderr)
-    return status
 
 
 def _discard(stream: TextIO) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -13,7 +15,10 @@ from typing import Any, Optional
 from pullcore import execplugin
 from pullcore.errors import CommandError, one_line
 from pullcore.kubeconfig import Settings
+from pullcore.signals import shielded
 from pullcore.trust import verifying_context
+
+OPENED = "/proc/self/fd"  # where Linux names the files that a process has open
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ def credential(
 
 
 def tls_context(settings: Settings, credential: Credential) -> ssl.SSLContext:
-    """TLS as this cluster wants it; CommandError for certificates and keys that are none. Leaves no key on disk."""
+    """TLS as this cluster wants it; CommandError for certificates and keys that are none. Leaves no key on disk, whatever
+    ends the process."""
     cluster = settings.cluster
     authority = _pem(cluster, "certificate-authority", "certificate-authority")
     try:
@@ -72,17 +78,32 @@ def tls_context(settings: Settings, credential: Credential) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if credential.certificate and credential.key:
-        # OpenSSL reads files only: they live for this moment, in a directory nobody else can enter.
-        with tempfile.TemporaryDirectory(prefix="kubectl-pullkit-") as directory:
-            certificate, key = Path(directory, "certificate"), Path(directory, "key")
-            certificate.write_bytes(credential.certificate)
-            key.write_bytes(credential.key)
+        with _as_files(credential.certificate, credential.key) as (certificate, key):
             try:
                 context.load_cert_chain(certificate, key, password=b"")  # never asks on the terminal
             except (ssl.SSLError, ValueError, OSError) as error:
                 reason = one_line(getattr(error, "reason", None) or "not a PEM key pair", 100)
                 raise CommandError(f"the client certificate and key cannot be used: {reason}") from None
     return context
+
+
+@contextmanager
+def _as_files(*contents: bytes) -> Iterator[list[str]]:
+    """Paths of the contents, for OpenSSL reads only files: in memory where the system has such (Linux), so that not even a
+    kill leaves a key; else for a moment in a folder that nobody else can enter."""
+    with ExitStack() as stack:
+        try:
+            Path(OPENED).stat()  # not there in some sandboxes
+            numbers = [os.memfd_create("kubectl-pullkit") for _ in contents]
+            paths = [f"{OPENED}/{number}" for number in numbers]
+        except (AttributeError, OSError):
+            stack.enter_context(shielded())
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubectl-pullkit-"))
+            paths = [str(Path(folder, str(number))) for number in range(len(contents))]
+            numbers = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600) for path in paths]
+        for number, content in zip(numbers, contents):
+            stack.enter_context(os.fdopen(number, "wb", buffering=0)).write(content)
+        yield paths
 
 
 def _pem(entry: Mapping[str, Any], key: str, shown: str) -> Optional[bytes]:

@@ -22,13 +22,11 @@ def launch(name: str) -> None:
     name: the plugin without `kubectl-`. Help is answered here from `<name>.usage`, in any Python. A link that is called
     kubectl_complete-<name> completes.
     """
+    end_by_interrupt()
     if os.path.basename(sys.argv[0]) == COMPLETER + name:
         complete(name)
     handed_over = os.environ.pop(HANDED_OVER, "")
-    if sys.stdout is None:  # started with a closed descriptor
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    open_all()
     try:
         text = help_text(name, sys.argv[1:])
         if text is not None:
@@ -49,15 +47,32 @@ def launch(name: str) -> None:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
-            sys.exit(130)
-        raise
+
+
+def open_all() -> None:
+    """Opens what was closed by whoever started us, in the order of the descriptors: no other file is to get their numbers."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def end_by_interrupt() -> None:
+    """Has Ctrl-C end the process at once, as SIGTERM does: nothing is there yet that would have to be put in order, and an
+    exception in the middle of an import is shown. Once a plugin runs, pullcore.signals knows more. Where it is ignored (a
+    job in the background) it stays so."""
+    import _signal  # type: ignore[import-not-found,unused-ignore]  # signal itself takes time to import
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def complete(name: str) -> None:
     """Prints what can follow the arguments, as kubectl asks for it, and ends the process. Nothing that goes wrong is told:
     it would stand in the middle of what the user types."""
+    end_by_interrupt()
     handed_over = os.environ.pop(HANDED_OVER, "")
     text = ":0\n"  # leaves it to the shell
     try:
@@ -108,12 +123,19 @@ def help_text(name: str, argv: "list[str]") -> "str | None":
 
 def show(shown: str, name: str, text: str) -> int:
     """Prints help under the name the user called; the exit status. A reader that has gone is no error."""
+    status = 0
     try:
         sys.stdout.write(text.replace("kubectl " + name, shown))
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would be written, and fail, at the end
+        if not isinstance(error, BrokenPipeError):
+            status = 2 if name == "pullcheck" else 1
+            try:
+                os.write(2, ("error: can't write: " + str(error.strerror).lower() + "\n").encode("ascii", "replace"))
+            except OSError:  # nobody can be told
+                pass
+    return status
 
 
 def unfit(name: str) -> str:

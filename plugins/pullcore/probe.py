@@ -6,7 +6,8 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Optional
@@ -20,6 +21,7 @@ from pullcore.overlap import in_lanes, overlapped
 from pullcore.prune import EVENT, WrongType, prune, prune_object
 from pullcore.pull import Object, Pull
 from pullcore.refusals import AUTHENTICATION
+from pullcore.signals import interruptible, shielded
 from pullcore.times import parse_time
 
 PAUSES = (0.2, 0.2, 0.3, 0.5, 1.0, 2.0)  # between two looks at a canary; the last goes on
@@ -93,13 +95,24 @@ class Prober:
             return work
 
         lanes = {"": [job(number) for number in range(len(tries))]}
-        try:
-            in_lanes(lanes, each=self.parallelism, total=self.parallelism, seconds=self.seconds + DIGEST_TIME)
-        finally:
-            self._over.set()
-            self._clear()
+        with shielded():
+            try:
+                with interruptible():
+                    in_lanes(lanes, each=self.parallelism, total=self.parallelism, seconds=self.seconds + DIGEST_TIME)
+            finally:
+                self._over.set()
+                self._clear()
         late = f"no answer within {self.seconds:g}s for all nodes"
         return [found.get(number) or unanswered(one, late) for number, one in enumerate(tries)]
+
+    @contextmanager
+    def telling_what_stays(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Names the canaries that could not be removed, whatever ends the block."""
+        try:
+            yield
+        finally:
+            for name in self.left:
+                say(f"Warning: a pod could not be removed: kubectl delete pod {name}")
 
     def clear_earlier(self, namespaces: Sequence[str]) -> int:
         """Removes the canaries that a killed run left, never those of one that may be at work; how many there were."""
@@ -213,12 +226,17 @@ class Prober:
     def _clear(self) -> None:
         """Waits until the threads have taken their canaries away, and deletes what is left after that."""
         until = time.monotonic() + CLEARING
-        while self._alive and time.monotonic() < until:
-            time.sleep(0.05)
-        with self._lock:
-            left = list(self._alive.items())
-        gone = overlapped(lambda one: self._deleted(one[1][0], one[0], one[1][1]), left)
-        self.left = [f"{name} -n {where}" for (name, (where, _)), is_gone in zip(left, gone) if not is_gone]
+        try:
+            while self._alive and time.monotonic() < until:
+                time.sleep(0.05)
+            with self._lock:
+                left = list(self._alive.items())
+            gone = overlapped(lambda one: self._deleted(one[1][0], one[0], one[1][1]), left)
+            for (name, _), is_gone in zip(left, gone):
+                if is_gone:
+                    self._forget(name)
+        finally:
+            self.left = [f"{name} -n {where}" for name, (where, _) in list(self._alive.items())]
 
     def _deleted(self, namespace: str, name: str, uid: Optional[str]) -> bool:
         """Whether a canary is gone; it runs nothing, so that it needs no grace."""

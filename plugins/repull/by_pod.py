@@ -107,8 +107,9 @@ class PodCarrier:
         with self._lock:
             self._stopped = True
             names = list(self._made)
+        self.left = names  # until it is known, for whoever is interrupted here
         gone = overlapped(self._delete, names)
-        self.left += [name for name, is_gone in zip(names, gone) if not is_gone]
+        self.left = [name for name, is_gone in zip(names, gone) if not is_gone]
 
     def sweep(self) -> list[str]:
         """Deletes what earlier runs left behind, which were killed; the names."""

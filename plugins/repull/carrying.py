@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import started
+from pullcore.signals import interruptible, shielded
 
 from repull.bars import Bars
 from repull.load_plan import Job
@@ -56,14 +57,16 @@ def carry_all(jobs: Sequence[Job], carrier: Carrier, stream: Stream, bars: Bars,
             shown = f"{job.node_name}, {job.name}" if several else job.node_name
             done[number] = _carried(job, carrier, stream, bars, over, shown)
 
-    try:
-        workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
-        for one in workers:
-            one.result()
-    finally:
-        over.set()
-        carrier.stop()
-        bars.close()
+    with shielded():
+        try:
+            workers = [started(work) for _ in range(min(parallelism, len(jobs)))]
+            with interruptible():
+                for one in workers:
+                    one.result()
+        finally:
+            over.set()
+            carrier.stop()
+            bars.close()
     return [done[number] for number in range(len(jobs))]
 
 

@@ -25,7 +25,7 @@ from typing import Any, Optional
 from pullcore.authkey import FALLBACK_KEY
 from pullcore.errors import CommandError, one_line
 from pullcore.reference import DOCKER_HUB, Reference
-from pullcore.signals import as_interrupts
+from pullcore.signals import interruptible, shielded
 
 ENGINES = ("docker", "podman", "nerdctl")
 TIMEOUT = 30.0  # seconds for everything but the push itself
@@ -106,14 +106,16 @@ class Engine:
         if was == image.id:
             yield
             return
-        try:
-            self._do(["tag", image.id, str(to)])  # by its ID, for the name may have become another image's meanwhile
-            yield
-        finally:
+        with shielded():
             try:
-                self._put_back(image, to, was, say)
-            except CommandError as error:
-                say(f"Note: the tag {to} stays in {self.name}: {error.text}")
+                self._do(["tag", image.id, str(to)])  # by its ID, for the name may have become another image's meanwhile
+                with interruptible():
+                    yield
+            finally:
+                try:
+                    self._put_back(image, to, was, say)
+                except CommandError as error:
+                    say(f"Note: the tag {to} stays in {self.name}: {error.text}")
 
     def _put_back(self, image: LocalImage, to: Reference, was: str, say: Callable[[str], None]) -> None:
         """The tag as it was: for another image (its ID), or none."""
@@ -207,11 +209,12 @@ def _login_folder(registry: str, login: Optional[tuple[str, str]]) -> Iterator[P
     if login:
         pair = base64.b64encode(f"{login[0]}:{login[1]}".encode("utf-8", "surrogateescape")).decode()
         auths[FALLBACK_KEY if registry == DOCKER_HUB else registry] = {"auth": pair}
-    with as_interrupts(), tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
+    with shielded(), tempfile.TemporaryDirectory(prefix="kubectl-repull-") as name:
         config = Path(name, "config.json")
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"auths": auths}, file)
-        yield Path(name)
+        with interruptible():
+            yield Path(name)
 
 
 def _last_line(said: bytes) -> str:

@@ -6,6 +6,7 @@ from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.permissions import Action, demand
 from pullcore.pull import Object, Target
+from pullcore.signals import shielded
 from pullcore.weblogic import SERVER_LABEL
 from pullcore.workload import Index, runs
 
@@ -59,15 +60,16 @@ def recreate_domain(step: Step, session: Session) -> Step:
     if session.options.dry_run:
         session.changes.delete(DOMAIN, seen)
         return step
-    saved = save(session.options.save_dir, session.cluster.server, uid, documents)
-    session.say(f"{domain.ref} is saved in {saved.path}")
-    # The operator writes its status all the time, so that only the UID is held to.
-    try:
-        session.changes.delete(DOMAIN, seen)
-    except BaseException as error:
-        not_deleted(error, saved, session)
-        raise
-    make_again(saved, session)
+    with shielded():
+        saved = save(session.options.save_dir, session.cluster.server, uid, documents)
+        session.say(f"{domain.ref} is saved in {saved.path}")
+        # The operator writes its status all the time, so that only the UID is held to.
+        try:
+            session.changes.delete(DOMAIN, seen)
+        except BaseException as error:
+            not_deleted(error, saved, session)
+            raise
+        make_again(saved, session)
     return step
 
 

@@ -18,7 +18,6 @@ from pullcore.permissions import Action, demand
 from pullcore.platforms import may_be_tried_on, may_run_on
 from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
-from pullcore.signals import as_interrupts
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
 from pullcore.workload import Index, pulls
@@ -88,10 +87,9 @@ class _Loading:
         if carrier:
             self._check(plans, carrier)
         if not self.session.options.dry_run:
-            with as_interrupts():
-                if carrier:
-                    self._carry(plans, carrier)
-                self._prove(plans)
+            if carrier:
+                self._carry(plans, carrier)
+            self._prove(plans)
         done = "planned" if self.session.options.dry_run else "loaded"
         nodes = [
             OnNode(job.node_name, job.name, job.digest, "there" if job.there else result)
@@ -224,7 +222,8 @@ class _Loading:
             if not pause:
                 prober.clear_earlier(sorted({one.pull.namespace for _, one in proofs}))
             now = self.session.now()
-            outcomes = [canary.outcome(one, now) for one in prober.probe([one for _, one in failed])]
+            with prober.telling_what_stays(self.session.say):
+                outcomes = [canary.outcome(one, now) for one in prober.probe([one for _, one in failed])]
             told = [(proof, one) for proof, one in zip(failed, outcomes) if not one.good]
             failed = [proof for proof, _ in told]
             faults = [(proof[0], _refusal(proof[0], one)) for proof, one in told]

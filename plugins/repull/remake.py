@@ -11,6 +11,7 @@ from pullcore.kinds import KINDS
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.pull import Object, Target
 from pullcore.selector import from_spec
+from pullcore.signals import interruptible, shielded
 from pullcore.target import Named, find, parse_names
 from pullcore.weblogic import pod_selector
 from pullcore.workload import Index, runs, target_of
@@ -45,17 +46,18 @@ def recreate(step: Step, session: Session, index: Index) -> Step:
             session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
             return step
         manifest = manifest_of(value, _of_account(value, session))
-        saved = save(session.options.save_dir, session.cluster.server, seen, [manifest])
-        session.say(f"{step.target.ref} is saved in {saved.path}")
-        try:
-            session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
-        except (Conflict, NotFound):
-            forget(saved, session)
-            continue
-        except BaseException as error:
-            not_deleted(error, saved, session)
-            raise
-        make_again(saved, session)
+        with shielded():
+            saved = save(session.options.save_dir, session.cluster.server, seen, [manifest])
+            session.say(f"{step.target.ref} is saved in {saved.path}")
+            try:
+                session.changes.delete(KINDS[step.target.kind], value, propagation="Background")
+            except (Conflict, NotFound):
+                forget(saved, session)
+                continue
+            except BaseException as error:
+                not_deleted(error, saved, session)
+                raise
+            make_again(saved, session)
         return step
     raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
 
@@ -96,23 +98,25 @@ def _of_account(value: Object, session: Session) -> tuple[str, ...]:
         return ()
 
 
+@shielded()
 def make_again(saved: Saved, session: Session) -> None:
     """Waits until the name is free, and creates what was saved. Whatever stops it, the file stays, and how to go on is
     said."""
     target = saved.target
     deadline = time.monotonic() + max(session.options.timeout, LEAST)
     try:
-        while (there := session.whole(target)) is not None:
-            if there["metadata"]["uid"] != saved.uid:
-                session.say(f"{target.ref} was made again by somebody else")
-                saved.remove()
-                return
-            if time.monotonic() > deadline:
-                held = ", ".join(there["metadata"].get("finalizers", [])) or "containers that take long to stop"
-                raise CommandError(f"{target.ref} is still being deleted, held by {one_line(held, 200)}")
-            time.sleep(POLL)
-        if target.kind == "Domain":
-            _wait_for_pods(saved, session, deadline)
+        with interruptible():
+            while (there := session.whole(target)) is not None:
+                if there["metadata"]["uid"] != saved.uid:
+                    session.say(f"{target.ref} was made again by somebody else")
+                    saved.remove()
+                    return
+                if time.monotonic() > deadline:
+                    held = ", ".join(there["metadata"].get("finalizers", [])) or "containers that take long to stop"
+                    raise CommandError(f"{target.ref} is still being deleted, held by {one_line(held, 200)}")
+                time.sleep(POLL)
+            if target.kind == "Domain":
+                _wait_for_pods(saved, session, deadline)
         for one in saved.documents:
             if one is saved.documents[0] or session.whole(target_of(one)) is None:  # what went with it
                 _create(one, session)

@@ -18,6 +18,7 @@ from pullcore import yamltext
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.pull import Object, Target
+from pullcore.signals import shielded
 from pullcore.workload import target_of
 
 
@@ -55,17 +56,18 @@ def save(folder: Path, server: str, uid: str, documents: Sequence[Object]) -> Sa
     text = head + yamltext.written(*documents, start=True)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        with shielded():
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+                raise
     except OSError as error:
         reason = f"{one_line(str(folder), 200)} can't be written: {error.strerror} (--save-dir); nothing was deleted"
         raise CommandError(reason) from error

@@ -29,13 +29,14 @@ USER_AGENT = f"kubectl-repull/{VERSION}"
 
 
 class Steady:
-    """A stream whose reader may go away: what is half done is finished then, in silence."""
+    """A stream whose reader may go away, or whose disk is full: what is half done is finished then. What was not written is
+    told when the stream is flushed at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             self._stream.write(text)
             self._stream.flush()
         return len(text)

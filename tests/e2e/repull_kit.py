@@ -94,7 +94,7 @@ class Repull:
                 while chunk := os.read(ours, 65536):
                     text += chunk
             code = process.wait(30)
-            assert code == (130 if number == signal.SIGINT else -number), text.decode()
+            assert code == (-number if number == signal.SIGKILL else 128 + number), text.decode()
         except OSError:
             pytest.fail(f"ended before it printed {seen!r}: {text.decode()}")
         finally:

@@ -183,7 +183,7 @@ def test_interrupted(kubectl: Kubectl, number: int) -> None:
     os.killpg(run.pid, number)
     output, _ = run.communicate(timeout=30)
     if number != signal.SIGKILL:
-        assert run.returncode == 130, output.decode()
+        assert run.returncode == 128 + number, output.decode()
         assert not kubectl.list("pods"), output.decode()
         return
     assert len(kubectl.list("pods")) == 2
