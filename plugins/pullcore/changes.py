@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol
 
+from pullcore.apierrors import may_be_done
 from pullcore.cluster import Cluster, resource_path
-from pullcore.errors import visible
+from pullcore.errors import CommandError, visible
 from pullcore.kinds import KINDS, Kind
 from pullcore.pull import Object
 from pullcore.yamltext import written
@@ -51,23 +52,23 @@ class Changes:
         metadata = value["metadata"]
         version = str(value.get("apiVersion", "")).rpartition("/")[2]
         path = resource_path(kind.group_version(version or None), kind.plural, namespace=metadata["namespace"])
-        self._tell(kind, self._sent("POST", path, value, value), what)
+        self._tell(kind, self._sent("POST", path, value, value, _was(kind, value, "created")), what)
 
     def update(self, kind: Kind, value: Object, what: str = "updated") -> None:
         """Puts the whole object in the place of the one with its resourceVersion."""
-        self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
+        self._tell(kind, self._sent("PUT", self._path(kind, value), value, value, _was(kind, value, "updated")), what)
 
     def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object, what: str = "patched") -> None:
         """A JSON patch to `value`; `result` is what becomes of it, as far as one knows without asking."""
         path = self._path(kind, value)
-        answer = self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH)
+        answer = self._sent("PATCH", path, list(operations), result, _was(kind, value, "patched"), JSON_PATCH)
         self._tell(kind, answer, what)
 
     def delete(self, kind: Kind, value: Object, *, propagation: Optional[str] = None) -> None:
         """Deletes the very object that was seen (UID, and resourceVersion where it has one). propagation: Foreground,
         Background or Orphan; None is what the API does by itself."""
         body = self._delete_options(value) | ({"propagationPolicy": propagation} if propagation else {})
-        self._sent("DELETE", self._path(kind, value), body, value)
+        self._sent("DELETE", self._path(kind, value), body, value, _was(kind, value, "deleted"))
         self._tell_gone(kind, value, "deleted")
 
     def evict(self, value: Object) -> None:
@@ -75,7 +76,8 @@ class Changes:
         kind, metadata = KINDS["Pod"], value["metadata"]
         named = {"name": metadata["name"], "namespace": metadata["namespace"]}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
-        self._sent("POST", self._path(kind, value, "eviction"), body | {"deleteOptions": self._delete_options(value)}, value)
+        body |= {"deleteOptions": self._delete_options(value)}
+        self._sent("POST", self._path(kind, value, "eviction"), body, value, _was(kind, value, "evicted"))
         self._tell_gone(kind, value, "evicted")
 
     def unchanged(self, kind: Kind, value: Object) -> None:
@@ -97,12 +99,21 @@ class Changes:
         # A server that is given options does not look at the query of a DELETE: without this a dry run would delete.
         return options | ({"dryRun": ["All"]} if self.manner.dry_run == "server" else {})
 
-    def _sent(self, method: str, path: str, body: Any, result: Object, content_type: str = "application/json") -> Object:
+    def _sent(
+        self, method: str, path: str, body: Any, result: Object, shown: str, content_type: str = "application/json"
+    ) -> Object:
+        """What the server answers; `result` in a dry run here. shown: what is done, in words. An error whose answer leaves
+        open whether it was done says so."""
         if self.manner.dry_run == "client":
             return result
         query: dict[str, Any] = {} if method == "DELETE" else {"fieldManager": self.manner.manager}
         query |= {"dryRun": "All"} if self.manner.dry_run == "server" else {}
-        return self.cluster.request(method, path, query, body, content_type)
+        try:
+            return self.cluster.request(method, path, query, body, content_type)
+        except CommandError as error:
+            if may_be_done(error) and self.manner.dry_run == "none":
+                error.text += f"; whether {shown} is not known"
+            raise
 
     def _tell(self, kind: Kind, value: Object, what: str, *, line: str = "", changed: bool = True) -> None:
         name = value["metadata"]["name"]
@@ -133,3 +144,8 @@ class Changes:
 
     def _write(self, text: str) -> None:
         self.stdout.write(text)
+
+
+def _was(kind: Kind, value: Object, what: str) -> str:
+    metadata = value["metadata"]
+    return f"{kind.name.lower()}/{metadata['name']} in namespace {metadata['namespace']} was {what}"
