@@ -241,8 +241,8 @@ class Cluster:
         """One request; the JSON object that the server answers.
 
         query: None values are left out, True is `true`. body: anything json.dumps takes. Repeats what the server
-        turned away for being busy (429), and once what it refused (401) if a plugin or a token file may have better
-        credentials by now. Raises ApiError or Unreachable.
+        turned away for being busy (429; also 5xx for a read, if the server says when to come again), and once what it
+        refused (401) if a plugin or a token file may have better credentials by now. Raises ApiError or Unreachable.
         """
         return self._document(self._content(method, path, query, body, content_type, accept))
 
@@ -259,14 +259,15 @@ class Cluster:
         url = self._url(path, query or {})
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {"Accept": accept} if content is None else {"Accept": accept, "Content-Type": content_type}
-        return self._insistently(partial(self._exchange, method=method, url=url, body=content, more=headers))
+        ask = partial(self._exchange, method=method, url=url, body=content, more=headers)
+        return self._insistently(ask, reads=method == "GET")
 
     def _url(self, path: str, query: Mapping[str, Any]) -> str:
         given = [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in query.items()]
         asked = urlencode([(key, value) for key, value in given if value is not None])
         return f"{self.server}{path}?{asked}" if asked else self.server + path
 
-    def _insistently(self, ask: Callable[[_Session], T]) -> T:
+    def _insistently(self, ask: Callable[[_Session], T], *, reads: bool = True) -> T:
         """What `ask` returns; it is called again as the docstring of `request` says."""
         first = session = self._session
         busy = 0
@@ -281,7 +282,8 @@ class Cluster:
                     raise
             except ApiError as error:
                 busy += 1
-                if error.status != 429 or busy > PATIENCE or _is_budget(error):
+                is_busy = error.status == 429 or (reads and error.status >= 500 and error.comes_again)
+                if not is_busy or busy > PATIENCE or error.is_budget:
                     raise
                 seconds = error.details.get("retryAfterSeconds")
                 time.sleep(min(max(seconds if isinstance(seconds, (int, float)) else 1, 0.1), LONGEST_PAUSE))
@@ -423,9 +425,3 @@ def _continue(document: Object) -> Optional[str]:
 def _uid(item: Object) -> Optional[str]:
     found = (item.get("metadata") or {}).get("uid")
     return str(found) if found else None
-
-
-def _is_budget(error: ApiError) -> bool:
-    """Whether a disruption budget refuses an eviction (pkg/registry/core/pod/rest/eviction.go), not a busy server."""
-    causes = error.details.get("causes")
-    return any(isinstance(one, dict) and one.get("reason") == "DisruptionBudget" for one in causes or ())

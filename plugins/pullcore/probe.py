@@ -185,11 +185,11 @@ class Prober:
         for turn in itertools.count():
             try:
                 seen = self._look(wanted, made, seen)
-            except NotFound:
-                return replace(seen, why="its canary was deleted by somebody else")
             except Unreachable:
                 pass  # the next look may find the server again
             except ApiError as error:
+                if isinstance(error, NotFound) and error.names_object:
+                    return replace(seen, why="its canary was deleted by somebody else")
                 return replace(seen, why=f"its canary can't be looked at: {one_line(error, 300)}")
             now = time.monotonic()
             told = canary.outcome(seen, _now())
@@ -248,13 +248,25 @@ class Prober:
             try:
                 self.cluster.request("DELETE", path, None, body)
                 return True
-            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
-                return True
+            except NotFound as error:
+                return error.names_object
+            except Conflict:  # it may be another one of that name
+                if self._is_gone(path, uid):
+                    return True
             except ApiError:
                 return False
             except Unreachable:
                 time.sleep(0.5)
         return False
+
+    def _is_gone(self, path: str, uid: Optional[str]) -> bool:
+        """Whether a canary is not there any more, after a deletion that met a conflict."""
+        try:
+            return uid is not None and bool(self.cluster.get(path)["metadata"]["uid"] != uid)
+        except NotFound as error:
+            return error.names_object
+        except (ApiError, Unreachable):
+            return False
 
 
 def unanswered(one: Try, why: str) -> Canary:

@@ -170,15 +170,22 @@ class PodCarrier:
         for pause in (0.5, 1.0, 0.0):
             try:
                 self.cluster.request("DELETE", self._path(name), body=body)
-            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
-                pass
-            except CommandError:
-                time.sleep(pause)
-                continue
+            except CommandError as error:
+                is_gone = isinstance(error, NotFound) and error.names_object
+                if not is_gone and not (isinstance(error, Conflict) and self._is_another(name, uid)):
+                    time.sleep(pause)
+                    continue
             with self._lock:
                 self._made.pop(name, None)
             return True
         return False
+
+    def _is_another(self, name: str, uid: Optional[str]) -> bool:
+        """Whether the pod is gone, after a deletion that met a conflict; another of that name may be there."""
+        try:
+            return uid is not None and bool(self.cluster.get(self._path(name))["metadata"]["uid"] != uid)
+        except CommandError as error:
+            return isinstance(error, NotFound) and error.names_object
 
     def _path(self, name: str) -> str:
         return resource_path("v1", "pods", namespace=self.namespace, name=name)
