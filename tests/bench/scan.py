@@ -44,13 +44,12 @@ class Figures:
             return Ratio(what, unit, ours, theirs, values, few, linear)
 
         requests = Ratio("requests but for pages", "", ours, theirs, [self.requests], [self.few_requests], 1)
-        time = ratio("time", "s", lambda run: run.seconds)
-        return [
-            time,
+        figures = (
+            ratio("time", "s", lambda run: run.seconds),
             ratio("processor time", "s", lambda run: run.cpu),
             ratio("peak memory", "MiB", lambda run: run.kib / 1024),
-            requests,
-        ]
+        )
+        return [*figures, requests]
 
 
 def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str], None], runs: int) -> Figures:

@@ -20,13 +20,10 @@ ALL = [pods.Pod(number) for number in range(pods.PODS)]
 def test_as_many_pods_fail_for_as_many_pulls_in_the_small_cluster_as_in_the_large_one(count: int) -> None:
     """Else the growth of a scan would be that of what it finds."""
     some = ALL[:count]
-    values = [
-        {"kind": "Pod", "metadata": {"namespace": pod.namespace, "name": pod.name}, **pods.new_pod(pod)} for pod in some
-    ]
     asked = {
         (pod.namespace, ask.image)
-        for pod, value in zip(some, values)
-        for ask in pod_asks(target_of(value), "spec", value["spec"])
+        for pod in some
+        for ask in pod_asks(Target("Pod", pod.namespace, pod.name), "spec", pods.pod_spec(pod))
     }
     assert len(asked) == pods.PULLS == 300
     assert sum(pod.waits for pod in some) == count // 10
