@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pullcore.podspec import pod_asks
+from pullcore.pull import Target
 
 from tests.bench import pods
 from tests.bench.filling import First
