@@ -46,7 +46,7 @@ cluster-up: $(STAMP) ## Bring up a real cluster and leave it running; prints its
 cluster-down: $(STAMP) ## Take that cluster down
 	@$(BIN)/python -m tests.e2e.cluster down --folder $(CLUSTER_FOLDER)
 
-bench: $(STAMP) ## Measure speed and memory, each as a ratio against another command
+bench: $(STAMP) ## Measure speed and memory, each as a ratio against another command, and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
 dist: $(STAMP) ## Build into dist/ the archive for krew, the wheel and the source archive; krew/*.yaml are the manifests
