@@ -12,7 +12,8 @@ COMPILE = "$(abspath $(AUDIT))/bin/uv" pip compile --quiet --universal --python-
   --no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fuzz audit requirements lint format e2e cluster-up cluster-down bench dist krew-test pip-test clean
+.PHONY: help venv demo test faults fuzz audit requirements lint format e2e cluster-up cluster-down bench dist krew-test \
+  pip-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +63,9 @@ lint: $(STAMP) ## Check style (ruff) and types (mypy strict)
 
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .
+
+faults: $(STAMP) ## Try every command with every fault of the API at every call, and write docs/faults.md
+	@$(BIN)/python -m tests.integration.faults > docs/faults.new && mv docs/faults.new docs/faults.md
 
 e2e: $(STAMP) ## Run the workflow on a real cluster (CLUSTER=current: on that of KUBECONFIG)
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e

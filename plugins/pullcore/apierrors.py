@@ -30,7 +30,6 @@ class ApiError(CommandError):
         found = self.body.get("details")
         return found if isinstance(found, dict) else {}
 
-
     @property
     def is_budget(self) -> bool:
         """Whether a disruption budget refuses an eviction (pkg/registry/core/pod/rest/eviction.go), not a busy server."""

@@ -26,7 +26,6 @@ from pullcore.credentials import Credential, tls_context
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import WORKERS
 
-
 _IMPORTING = threading.Lock()  # a package without its `__init__` is nothing that another thread may meet
 
 

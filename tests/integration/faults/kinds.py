@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..standin import UNKNOWN, Answer, Asked, Object, status
@@ -138,7 +138,7 @@ def _is_for_handshake(server: FaultyStandIn) -> None:
 
 
 def _closing(answer: Answer) -> Answer:
-    return Answer(answer.status, answer.body, (*answer.headers, ("Connection", "close")), answer.wait, answer.drip, answer.cut)
+    return replace(answer, headers=(*answer.headers, ("Connection", "close")))
 
 
 def _refuses_handshake(server: FaultyStandIn) -> None:

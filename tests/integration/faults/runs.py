@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pullcheck import main as pullcheck
-from pullcore import command
+from pullcore import cluster, command, probe, watching
 from pullsecret import main as pullsecret
 from repull import main as repull
+from repull import remake, wait
 
 from tests.e2e.cluster.pki import make
 
@@ -78,6 +79,16 @@ class Result:
     def errors(self) -> list[str]:
         """The lines that a command ends with when it stops."""
         return [line for line in self.err.splitlines() if BEGIN.match(line) and not line.endswith("; trying again")]
+
+
+def hurry() -> None:
+    """Has this process wait less than people do, and read lists in pages of one object."""
+    cluster.PAGE = vars(watching)["PAGE"] = 1
+    cluster.LONGEST_PAUSE = 0.02
+    probe.PAUSES = (0.05,)  # type: ignore[assignment]
+    remake.POLL, remake.LEAST, wait.TICK, wait.SETTLED = 0.01, 0.0, 0.05, 0.0
+    following: Any = watching.Following.__init__
+    following.__kwdefaults__["pauses"] = (0.05, 0.1, 0.2)
 
 
 class Run:

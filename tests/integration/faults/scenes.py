@@ -54,7 +54,7 @@ def namespaces() -> list[Object]:
 
 def deployment(name: str = "web", namespace: str = "default", image: str = IMAGE) -> tuple[Object, Object]:
     labels = {"app": name}
-    details = {"secrets": ["good"], "selector": {"matchLabels": labels}, "namespace": namespace}
+    details: Object = {"secrets": ["good"], "selector": {"matchLabels": labels}, "namespace": namespace}
     value = workload("Deployment", name, container(image=image), replicas=2, **details)
     small = owned_by(workload("ReplicaSet", f"{name}-5d9", container(image=image), **details), value)
     return value, changed(small, metadata__labels=labels)
@@ -136,7 +136,8 @@ SCENES = (
     Scene("pullsecret verify", ("pullsecret", "verify"),
           lambda: waits(secret_object("far", NOWHERE), image=f"{NOWHERE}/team/app:1.0"), writes=False),
     Scene("pullsecret copy", ("pullsecret", "copy", "good", "--to-namespace=ns2", "--to-namespace=ns3"), domain),
-    Scene("pullsecret rotate", ("pullsecret", "rotate", "good", "--docker-password-stdin", "--no-verify", "-y"), copied, NEW),
+    Scene("pullsecret rotate", ("pullsecret", "rotate", "good", "--docker-password-stdin", "--no-verify", "-y"),
+          copied, NEW),
     Scene("pullsecret remove", ("pullsecret", "remove", "other", "--detach", "-y"),
           lambda: domain(*deployment("api"), account("builder", secrets=["other"]))),
     Scene("repull Deployment", ("repull", "deploy/web", QUIET), waits, replaced=successors("web")),

@@ -1,4 +1,4 @@
-"""Judges what came of a run with a fault: the right result, or what was said instead. Raises AssertionError for anything else."""
+"""Judges what came of a run with a fault: the right result, or what was said instead. AssertionError for anything else."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from ..standin import Name, Object
 from .runs import Result
 from .scenes import NEW, PASSWORD, Scene
 
-RIGHT = "right"
-AGAIN = "tried again, right"
-WITHOUT = "done without it, said"
-TERSER = "right, explains less"
-LINE = "one line, nothing done"
-PARTLY = "one line, with what is done"
-WORDS = (RIGHT, AGAIN, WITHOUT, TERSER, LINE, PARTLY)
+# What the page says of them is in `table`.
+RIGHT, AGAIN, TERSER, WITHOUT, LINE, PARTLY = "right", "again", "less", "without", "line", "line+"
+WORDS = (RIGHT, AGAIN, TERSER, WITHOUT, LINE, PARTLY)
 BOUND = 30.0  # seconds
 FAILURE = {"pullcheck": 2, "pullsecret": 1, "repull": 1}
 DONE = "created|patched|updated|deleted|evicted|is not known|could not be removed|made again|gone already|just now"
