@@ -1,4 +1,4 @@
-"""python -m tests.bench [--only help|domain|registry|repull|push|load|scan] [--runs N]"""
+"""python -m tests.bench [--only help|domain|registry|repull|push|load|peers|scan] [--runs N]"""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.e2e.cluster.model import Cluster
 from tests.e2e.cluster.processes import HarnessError
 from tests.e2e.conftest import PLUGINS, ROOT, Kubectl, environment
 
-from . import domain, load, pods, push, registry, repull, scan
+from . import domain, load, peers, peers_page, pods, push, registry, repull, scan
 from .measure import BenchError, Command, Ratio, compare
 
-PARTS = ("help", "domain", "registry", "repull", "push", "load", "scan")
+PARTS = ("help", "domain", "registry", "repull", "push", "load", "peers", "scan")
 HELP_TIME, DOMAIN_TIME, SCAN_TIME, SCAN_MEMORY = 4, 0.8, 1.0, 0.5  # the targets
 SKOPEO_TIME, CRANE_TIME = 0.15, 1.5
 REPULL_TIME = 0.2  # of the 80 s that a kubelet waits after its fourth try
@@ -31,6 +31,7 @@ PUSH_TIME = 1.3
 LOAD_TIME = 1 / 0.6  # of kubectl exec's; its throughput the other way round
 LOAD_MEMORY = 1.15  # of what a small archive takes
 LOAD_RUNS = 3  # of half a minute
+PEERS_PAGE = ROOT / "docs" / "peers.md"
 SKOPEO_RUNS = 5  # a minute together
 
 
@@ -71,7 +72,7 @@ def _measure(parts: list[str], folder: Path, runs: int) -> tuple[list[Ratio], li
     given = os.environ.get("PULLKIT_CLUSTER_FOLDER", "")
     with contextlib.ExitStack() as stack:
         own = None
-        if "scan" in parts or (not given and {"domain", "registry", "repull", "push", "load"} & set(parts)):
+        if "scan" in parts or (not given and set(parts) - {"help", "scan"}):
             own = stack.enter_context(_own_cluster(folder / "cluster"))
         cluster = model.load(Path(given).resolve()) if given else own
         if "domain" in parts:
@@ -97,6 +98,13 @@ def _measure(parts: list[str], folder: Path, runs: int) -> tuple[list[Ratio], li
         if "load" in parts:
             assert cluster
             ratios += load.measure(_admin(cluster), cluster, folder, _say, LOAD_RUNS, LOAD_TIME, LOAD_MEMORY)
+        if "peers" in parts:
+            assert cluster
+            _say("peers")
+            compared = peers.measure(_admin(cluster), cluster, folder, _say, runs or 5)
+            PEERS_PAGE.write_text(f"{peers_page.section(compared, peers_page.today(), peers_page.here())}\n")
+            ratios += [figure for one in compared.comparisons for figure in (one.time(), one.memory())]
+            notes.append(f"peers: what they find is in {PEERS_PAGE.relative_to(ROOT)}")
         if "scan" in parts:  # last: no controller runs afterwards
             assert own
             _say(f"scan, with {pods.PODS} pods to make first")
