@@ -21,11 +21,11 @@ from tests.e2e.cluster.model import Cluster
 from tests.e2e.cluster.processes import HarnessError
 from tests.e2e.conftest import PLUGINS, ROOT, Kubectl, environment
 
-from . import domain, load, pods, push, registry, repull, scan
+from . import domain, load, peers, peers_page, pods, push, registry, repull, scan
 from .measure import BenchError, Command, compare
 from .table import Part, circumstances, keep, section, table
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DOCUMENT, PEERS_PAGE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "peers.md"
 HELP_TIME, DOMAIN_TIME = 4, 0.6  # the targets
 SCAN_TIME, SCAN_MEMORY, SCAN_RAW_TIME = 0.9, 0.4, 2.0
 SCAN_GROWTH = pods.PODS / pods.FEW
@@ -95,6 +95,14 @@ def _load(bench: Bench) -> Part:
     return Part("`kubectl repull --load` of an image of 500 MB onto two nodes.", ratios)
 
 
+def _peers(bench: Bench) -> Part:
+    found = peers.measure(_admin(bench.cluster), bench.cluster, bench.folder, _say, bench.runs or 5)
+    PEERS_PAGE.write_text(f"{peers_page.section(found, peers_page.today(), peers_page.here())}\n")
+    ratios = [figure for one in found.comparisons for figure in (one.time(), one.memory())]
+    note = "What each of them finds is in [peers.md](peers.md)."
+    return Part(f"{len(found.pods)} broken pods, and what others have for them.", ratios, [note])
+
+
 def _scan(bench: Bench) -> Part:
     _say(f"{pods.PODS:,} pods to make first")
     found = scan.measure(_admin(bench.own), bench.own, bench.folder, _say, bench.runs or 5)
@@ -116,6 +124,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "repull": _repull,
     "push": _push,
     "load": _load,
+    "peers": _peers,
     "scan": _scan,
 }
 

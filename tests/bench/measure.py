@@ -75,7 +75,7 @@ class Comparison:
         ours, theirs = [figure(run) for run in self.our_runs], [figure(run) for run in self.their_runs]
         return Ratio(what, unit, self.ours.name, self.theirs.name, ours, theirs, target)
 
-    def time(self, target: float) -> Ratio:
+    def time(self, target: Optional[float] = None) -> Ratio:
         return self.ratio("time", "s", lambda run: run.seconds, target)
 
     def memory(self, target: Optional[float] = None) -> Ratio:
