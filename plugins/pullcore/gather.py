@@ -394,10 +394,11 @@ def image_name(image: str) -> str:
 def _with_images_of(names: set[str], node: Object) -> Object:
     """A node with only the images of these repositories; thousands of names per node are of no use to anybody."""
     images = node.get("status", {}).get("images", [])
-    ends = tuple({name.rpartition("/")[2] for name in names})  # cheaper to look for than names are to parse
+    ends = {name.rpartition("/")[2] for name in names}  # cheaper to look for than names are to parse
 
     def wanted(listed: str) -> bool:
-        return any(end in listed for end in ends) and image_name(listed) in names
+        end = listed.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        return end in ends and image_name(listed) in names
 
     kept = [image for image in images if any(wanted(str(one)) for one in image.get("names", []))]
     return {**node, "status": {**node.get("status", {}), "images": kept}}

@@ -80,8 +80,10 @@ def word(use: ContainerUse, pod: Object, image: str, events: Sequence[Object], n
     In: the container and its state, its pod, the image as written in the pod, the pod's events.
     Out: None when the kubelet does not complain about this image.
     """
-    story = _story(use, image, events)
     reason, message = _waiting(use, pod, image)
+    if not is_pull_reason(reason) and use.kind != "volume" and reason != "ContainerCreating":
+        return None  # as most containers are: their events need not be read
+    story = _story(use, image, events)
     if is_pull_reason(reason):
         if use.kind != "volume" and _is_of_volume(message, pod, image):
             return None

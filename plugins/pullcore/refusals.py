@@ -47,9 +47,9 @@ def settle(
     said = Said(use, word, word.cause)
     if said.about_sandbox:
         return said
-    listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
-    if said.cause == "never-pull" and listed_here:
-        return replace(said, cause="present-not-usable")
+    if said.cause == "never-pull":
+        listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
+        return replace(said, cause="present-not-usable") if listed_here else said
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
     if official and said.cause in ("denied-or-missing", "no-credentials"):
         return replace(said, cause="repository-not-found")  # everything there is public: what is denied is not there

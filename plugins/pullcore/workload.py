@@ -83,6 +83,7 @@ class Index:
         self.secrets: dict[str, dict[str, Optional[SecretFacts]]] = {}  # by namespace, then name
         for (namespace, name), facts in evidence.secrets.items():
             self.secrets.setdefault(namespace, {})[name] = facts
+        self._asks: dict[Target, list[Ask]] = {}
         self._images: dict[str, set[str]] = {}  # by namespace: the images of all that asks there, in full
         self.chains: dict[Target, list[Target]] = {}
         self.events: dict[str, list[Object]] = {}  # by the uid of what they are about
@@ -126,10 +127,16 @@ class Index:
     def template_asks(self, pod: Object) -> list[Ask]:
         """The places to edit for this pod: those of the outermost owner that is known."""
         for owner in reversed(self.owners(pod)):
-            value = self.by_target.get(owner)
-            if value and (asks := asks_of(value, self.clusters)):
+            if asks := self.asks(owner):
                 return asks
         return []
+
+    def asks(self, target: Target) -> list[Ask]:
+        """Every place in an object that names an image; none where it is not known. Its pods, which may be hundreds, ask."""
+        if target not in self._asks:
+            value = self.by_target.get(target)
+            self._asks[target] = asks_of(value, self.clusters) if value else []
+        return self._asks[target]
 
     def nearest_template(self, pod: Object) -> Optional[Object]:
         """The object whose template the pod was made from, if it is known (a pod's ReplicaSet, not its Deployment)."""
