@@ -53,6 +53,13 @@ def test_what_is_written_otherwise_stays_as_it_is(item: dict[str, Any]) -> None:
     assert without_managed_fields(text) == text
 
 
+@pytest.mark.parametrize("second", [an_object(), {"metadata": {"name": "x", "finalizers": ["a"]}, "spec": {}}])
+def test_the_end_of_another_objects_metadata_is_not_taken_for_its_own(second: dict[str, Any]) -> None:
+    """One without the field that follows (a Domain without a spec), and behind it one with it."""
+    text = text_of(an_object("status"), second)
+    assert without_managed_fields(text) == text
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b',"managedFields":[', text_of(an_object())[:-40]])
 def test_half_a_text_is_no_matter(text: bytes) -> None:
     assert text.startswith(without_managed_fields(text)[:10])
