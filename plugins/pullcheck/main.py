@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,6 +92,14 @@ def _context(options: Options) -> list[str]:
     return command.pasteable(replace(options.connection, namespace=None))
 
 
+def _again(options: Options) -> list[str]:
+    """The words that scan the same once more."""
+    everywhere = ["-A"] if options.all_namespaces else []
+    labels = ["-l", shlex.quote(options.selector)] if options.selector else []
+    connection = replace(options.connection, namespace=None) if options.all_namespaces else options.connection
+    return [*everywhere, *labels, *command.pasteable(connection)]
+
+
 def _print(result: Report, options: Options, stdout: TextIO, stderr: TextIO) -> None:
     if options.output in ("json", "yaml"):
         stdout.write(document.render(result, options.output))
@@ -105,7 +114,7 @@ def _print(result: Report, options: Options, stdout: TextIO, stderr: TextIO) -> 
     elif wide or not options.headers:
         stdout.write(report.listing(result, wide=wide, headers=options.headers, namespaces=namespaces) + "\n")
     elif options.scan:
-        stdout.write(report.summary(result, style, namespaces=namespaces))
+        stdout.write(report.summary(result, style, namespaces=namespaces, again=_again(options)))
     else:
         stdout.write(report.explained(result, style))
     for line in report.remarks(result):

@@ -117,10 +117,7 @@ def _probe(given: Mapping[str, Any]) -> Optional[ProbeOptions]:
     if dry_run not in DRY_RUNS:
         raise UsageError(f'invalid value "{one_line(dry_run, 60)}" for --dry-run: one of {", ".join(DRY_RUNS)}')
     count = command.parse_count("--parallelism", given["--parallelism"], MOST_AT_ONCE)
-    nodes = given["--nodes"]
-    names = tuple(dict.fromkeys(name.strip() for name in (nodes or "").split(",") if name.strip()))
-    if nodes is not None and not names:
-        raise UsageError("--nodes needs names of nodes, with commas between them")
+    names = command.parse_list("--nodes", given["--nodes"])
     return ProbeOptions(names, policy, count, _timeout(given["--probe-timeout"]), dry_run, given["--yes"])
 
 

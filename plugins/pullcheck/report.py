@@ -14,6 +14,7 @@ from pullcore.terminal import Style, clean, table
 from pullcore.times import age
 from pullcore.workload import waits_for_image
 
+from pullcheck.page import LINES, page
 from pullcheck.steps import Step, steps
 
 NAME_WIDTH = 13  # of the column of step names
@@ -29,8 +30,9 @@ def explained(report: Report, style: Style) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary(report: Report, style: Style, *, namespaces: bool) -> str:
-    """A table of what waits, then its causes, most frequent first, each with what mends it."""
+def summary(report: Report, style: Style, *, namespaces: bool, again: Sequence[str] = ()) -> str:
+    """A table of what waits, then its causes, most frequent first, each with what mends it; where that is too much for a
+    page, the page that stands for it. again: the words that scan the same once more."""
     lines = [listing(report, wide=False, headers=True, namespaces=namespaces)]
     groups: dict[tuple[str, str], list[Diagnosis]] = {}
     for one in report.pulls:
@@ -48,7 +50,8 @@ def summary(report: Report, style: Style, *, namespaces: bool) -> str:
             *report.context,
         ]
         lines += ["", visible(" ".join(words))]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return page(report, style, again) if text.count("\n") > LINES else text
 
 
 def listing(report: Report, *, wide: bool, headers: bool, namespaces: bool) -> str:
@@ -71,7 +74,7 @@ def _row(one: Diagnosis, report: Report, *, wide: bool, namespaces: bool) -> lis
         one.findings[0].cause if one.findings else "",
         f"{waiting}/{len(pull.containers)}",
         age(report.evidence.observed_at - min(since)) if since else "<unknown>",
-        _askers(pull),
+        ",".join(asker.ref for asker in pull.askers) if wide else _askers(pull),
     ]
     if wide:
         nodes = sorted({use.node for use in pull.containers if use.node})

@@ -7,8 +7,9 @@ HELP = (
 Say why an image cannot be pulled, step by step along the pull, and what mends it.
 
 A NAME is looked for among Domains, Deployments, StatefulSets, DaemonSets, Jobs, CronJobs, ReplicaSets and Pods.
-Without a name, everything in the namespace that waits for an image is explained. Nothing is changed; only --probe makes
-pods, and removes them.
+Without a name, everything in the namespace that waits for an image is explained, on a page: where there is too much for
+one, by cause with the first names of each; -o wide lists every image. Nothing is changed; only --probe makes pods, and
+removes them.
 
 Usage:
   kubectl pullcheck [options] [-f FILE]... [--as-group=GROUP]... [--as-user-extra=KEY=VALUE]... [NAME...]

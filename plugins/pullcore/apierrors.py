@@ -30,6 +30,17 @@ class ApiError(CommandError):
         found = self.body.get("details")
         return found if isinstance(found, dict) else {}
 
+    @property
+    def is_budget(self) -> bool:
+        """Whether a disruption budget refuses an eviction (pkg/registry/core/pod/rest/eviction.go), not a busy server."""
+        causes = self.details.get("causes")
+        return any(isinstance(one, dict) and one.get("reason") == "DisruptionBudget" for one in causes or ())
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether the server says when to ask again."""
+        return "retryAfterSeconds" in self.details
+
 
 class Unauthorized(ApiError):
     """401: the credentials are missing, wrong or expired."""
@@ -61,9 +72,30 @@ class Gone(ApiError):
 
 
 class Unreachable(CommandError):
-    """No answer from the API server: refused, unknown name, TLS, timeout."""
+    """No answer from the API server: refused, unknown name, TLS, timeout. arrived: whether it may have got the request all
+    the same, and done what it asks for."""
 
     prefix = ""
+
+    def __init__(self, text: str, *, arrived: bool = True) -> None:
+        super().__init__(text)
+        self.arrived = arrived
+
+
+class HandshakeError(ssl.SSLError):
+    """A TLS handshake that the server refused or broke off: nothing was sent before it, so that it may be tried again."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.reason = getattr(error, "reason", None) or error.strerror or "the connection was closed"
+
+
+def may_be_done(error: BaseException) -> bool:
+    """Whether a change that ended so may have been made: no answer came, or one that speaks of the server's own trouble. A
+    webhook is called before anything is kept."""
+    if isinstance(error, Unreachable):
+        return error.arrived
+    return isinstance(error, ApiError) and error.status >= 500 and "failed calling webhook" not in error.message
 
 
 _KINDS: dict[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
@@ -116,19 +148,22 @@ def unreachable(error: BaseException, server: str, timeout: Optional[float]) -> 
     limit = f"{timeout:g}s" if timeout else ""
     said = "Unable to connect to the server: "
     if first(exceptions.ProxyError):
-        return Unreachable(f"{said}the proxy cannot be used: {one_line(chain[-1], 200)}")
+        return Unreachable(f"{said}the proxy cannot be used: {one_line(chain[-1], 200)}", arrived=False)
     if first(ConnectionRefusedError):
-        return Unreachable(f"The connection to the server {host} was refused - did you specify the right host or port?")
+        refused = f"The connection to the server {host} was refused - did you specify the right host or port?"
+        return Unreachable(refused, arrived=False)
     if first(exceptions.NameResolutionError):
-        return Unreachable(f"{said}lookup {urlsplit(server).hostname}: no such host")
+        return Unreachable(f"{said}lookup {urlsplit(server).hostname}: no such host", arrived=False)
     if isinstance(untrusted := first(ssl.SSLCertVerificationError), ssl.SSLCertVerificationError):
         reason = one_line(untrusted.verify_message, 300)
-        return Unreachable(f"{said}tls: failed to verify certificate: x509: {reason}")
+        return Unreachable(f"{said}tls: failed to verify certificate: x509: {reason}", arrived=False)
     if first(exceptions.ConnectTimeoutError):
-        return Unreachable(f"{said}dial tcp {host}: i/o timeout after {limit or f'{CONNECT_TIMEOUT:g}s'}")
+        late = f"{said}dial tcp {host}: i/o timeout after {limit or f'{CONNECT_TIMEOUT:g}s'}"
+        return Unreachable(late, arrived=False)
     if first(exceptions.ReadTimeoutError, TimeoutError):
         return Unreachable(f"{said}no answer from {host} within {limit or f'{READ_TIMEOUT:g}s'} (--request-timeout)")
     if isinstance(tls := first(ssl.SSLError), ssl.SSLError):
-        return Unreachable(f"{said}tls: {one_line(tls.reason or tls, 300).replace('_', ' ').lower()}")
+        reason = one_line(tls.reason or tls, 300).replace("_", " ").lower()
+        return Unreachable(f"{said}tls: {reason}", arrived=not first(HandshakeError))
     last = next((link for link in chain if isinstance(link, OSError) and link.strerror), chain[0])
     return Unreachable(f"{said}{host}: {one_line(getattr(last, 'strerror', None) or last, 300)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from pullcore.canary import Outcome
@@ -239,24 +239,35 @@ def node_sources(registry: str, evidence: Evidence) -> str:
     return "possible" if possible else "unlikely"
 
 
-def node_views(
-    image: str, words: Iterable[tuple[Optional[ContainerUse], KubeletWord]], evidence: Evidence
-) -> tuple[NodeView, ...]:
-    """What the nodes' status, and the kubelet's own word, tell about the image on each node."""
-    wanted = listed_as(image)
-    if wanted is None:
-        return ()
-    absent = {use.node for use, word in words if use and word.cause == "never-pull"}
-    views = []
-    for node in evidence.nodes or ():
-        status = node.get("status", {})
-        info = status.get("nodeInfo", {})
-        listed = any(listed_as(str(name)) == wanted for one in status.get("images", []) for name in one.get("names", []))
-        platform = platform_of(node) or None
-        name = node.get("metadata", {}).get("name", "")
-        present = True if listed else False if name in absent else None
-        views.append(NodeView(name, present, platform, info.get("kubeletVersion")))
-    return tuple(views)
+class Nodes:
+    """The nodes of an evidence, and the names under which they list images: looked at once for all Pulls."""
+
+    def __init__(self, nodes: Iterable[Object]) -> None:
+        self._views: list[NodeView] = []
+        self._listing: dict[str, set[str]] = {}  # the names of the nodes by that of an image
+        for node in nodes:
+            status = node.get("status", {})
+            name = node.get("metadata", {}).get("name", "")
+            version = status.get("nodeInfo", {}).get("kubeletVersion")
+            self._views.append(NodeView(name, None, platform_of(node) or None, version))
+            for one in {str(listed) for image in status.get("images", []) for listed in image.get("names", [])}:
+                if image_name := listed_as(one):
+                    self._listing.setdefault(image_name, set()).add(name)
+
+    def views(self, image: str, words: Iterable[tuple[Optional[ContainerUse], KubeletWord]]) -> tuple[NodeView, ...]:
+        """What the nodes' status, and the kubelet's own word, tell about the image on each node."""
+        wanted = listed_as(image)
+        if wanted is None:
+            return ()
+        having = self._listing.get(wanted, set())
+        absent = {use.node for use, word in words if use and word.cause == "never-pull"}
+
+        def view(one: NodeView) -> NodeView:
+            if one.name in having:
+                return replace(one, present=True)
+            return replace(one, present=False) if one.name in absent else one
+
+        return tuple(map(view, self._views))
 
 
 def listed_as(image: str) -> Optional[str]:

@@ -46,7 +46,8 @@ _SAID = (
         "never-pull",
         "The node may not pull, and has no usable copy",
         "imagePullPolicy is Never and the node has no copy of the image that this pod may use.",
-        "Set imagePullPolicy to IfNotPresent, or bring the image onto every node under exactly this name. "
+        "Set imagePullPolicy to IfNotPresent, or bring the image onto every node under exactly this name: "
+        "`kubectl repull TARGET --load ARCHIVE` does it. "
         "From Kubernetes 1.35 on a copy that was pulled with another pod's credentials gives the same message.",
     ),
     Cause(
@@ -90,13 +91,15 @@ _SAID = (
         "image-not-found",
         "The tag or digest does not exist",
         "The registry has no such tag or digest in this repository.",
-        "Check the tag against the registry's list and correct the image, or push the image that is missing.",
+        "Check the tag against the registry's list and correct the image. If it only exists on somebody's machine: "
+        "`kubectl repull TARGET --push ARCHIVE` pushes it, and `--load ARCHIVE` brings it onto the nodes instead.",
     ),
     Cause(
         "repository-not-found",
         "The repository does not exist",
         "The registry has no repository of this name.",
-        "Check host, project and repository in the image name for spelling, or create and push the repository.",
+        "Check host, project and repository in the image name for spelling. If the image only exists on somebody's machine: "
+        "`kubectl repull TARGET --push ARCHIVE` pushes it; many registries want the repository created first.",
     ),
     Cause(
         "dns",

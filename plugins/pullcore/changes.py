@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol
 
+from pullcore.apierrors import may_be_done
 from pullcore.cluster import Cluster, resource_path
-from pullcore.errors import visible
+from pullcore.errors import CommandError, visible
 from pullcore.kinds import KINDS, Kind
 from pullcore.pull import Object
 from pullcore.signals import shielded
@@ -56,25 +57,25 @@ class Changes:
         metadata = value["metadata"]
         version = str(value.get("apiVersion", "")).rpartition("/")[2]
         path = resource_path(kind.group_version(version or None), kind.plural, namespace=metadata["namespace"])
-        with self._whole(kind, value):
+        with self._whole(kind, value, "created"):
             self._tell(kind, self._sent("POST", path, value, value), what)
 
     def update(self, kind: Kind, value: Object, what: str = "updated") -> None:
         """Puts the whole object in the place of the one with its resourceVersion."""
-        with self._whole(kind, value):
+        with self._whole(kind, value, "updated"):
             self._tell(kind, self._sent("PUT", self._path(kind, value), value, value), what)
 
     def patch(self, kind: Kind, value: Object, operations: Sequence[Object], result: Object, what: str = "patched") -> None:
         """A JSON patch to `value`; `result` is what becomes of it, as far as one knows without asking."""
         path = self._path(kind, value)
-        with self._whole(kind, value):
+        with self._whole(kind, value, "patched"):
             self._tell(kind, self._sent("PATCH", path, list(operations), result, content_type=JSON_PATCH), what)
 
     def delete(self, kind: Kind, value: Object, *, propagation: Optional[str] = None) -> None:
         """Deletes the very object that was seen (UID, and resourceVersion where it has one). propagation: Foreground,
         Background or Orphan; None is what the API does by itself."""
         body = self._delete_options(value) | ({"propagationPolicy": propagation} if propagation else {})
-        with self._whole(kind, value):
+        with self._whole(kind, value, "deleted"):
             self._sent("DELETE", self._path(kind, value), body, value)
             self._tell_gone(kind, value, "deleted")
 
@@ -84,7 +85,7 @@ class Changes:
         named = {"name": metadata["name"], "namespace": metadata["namespace"]}
         body: Object = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
         body["deleteOptions"] = self._delete_options(value)
-        with self._whole(kind, value):
+        with self._whole(kind, value, "evicted"):
             self._sent("POST", self._path(kind, value, "eviction"), body, value)
             self._tell_gone(kind, value, "evicted")
 
@@ -95,16 +96,25 @@ class Changes:
     # Sending and saying
 
     @contextmanager
-    def _whole(self, kind: Kind, value: Object) -> Iterator[None]:
-        told = len(self.done)
+    def _whole(self, kind: Kind, value: Object, what: str) -> Iterator[None]:
+        """For a change and its line. An error, or an interrupt that is insisted on, says so where it leaves open whether the
+        change was made."""
+        told, real = len(self.done), self.manner.dry_run == "none"
+        metadata = value["metadata"]
+        unknown = (
+            f"whether {kind.name.lower()}/{metadata['name']} in namespace {metadata['namespace']} was {what} is not known"
+        )
         with shielded():
             try:
                 yield
+            except CommandError as error:
+                if real and may_be_done(error):
+                    error.text += f"; {unknown}"
+                raise
             except KeyboardInterrupt:
-                if len(self.done) > told or self.manner.dry_run != "none":
+                if len(self.done) > told or not real:
                     raise
-                shown = visible(kind.ref(value["metadata"]["name"]))
-                raise KeyboardInterrupt(f"Interrupted: whether {shown} was changed is not known") from None
+                raise KeyboardInterrupt(f"Interrupted: {visible(unknown)}") from None
 
     @staticmethod
     def _path(kind: Kind, value: Object, sub: str = "") -> str:
@@ -120,6 +130,7 @@ class Changes:
         return options | ({"dryRun": ["All"]} if self.manner.dry_run == "server" else {})
 
     def _sent(self, method: str, path: str, body: Any, result: Object, content_type: str = "application/json") -> Object:
+        """What the server answers; `result` in a dry run here."""
         if self.manner.dry_run == "client":
             return result
         query: dict[str, Any] = {} if method == "DELETE" else {"fieldManager": self.manner.manager}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -33,14 +32,12 @@ from pullcore.apierrors import Unreachable as Unreachable
 from pullcore.command import LOG_REQUESTS, Connection
 from pullcore.credentials import credential
 from pullcore.errors import CommandError, one_line
+from pullcore.listtext import next_page, without_managed_fields
 from pullcore.overlap import started
 from pullcore.pool import body_of, is_on_this_machine, lines, of_provider, pool_for, sent, taken_over, upgrade_headers
 
 PAGE = 500
 ERROR_BODY = 64 * 1024
-HEAD = 8 * 1024
-# The beginning of a list as the API server writes it, up to the token of the next page.
-TOKEN = re.compile(rb'\{"kind":"\w+","apiVersion":"[^"]*","metadata":\{(?:"\w+":"?[^",{}]*"?,)*"continue":"([\w=-]+)"')
 PATIENCE = 5  # how often a request is repeated when the server says "too many requests"
 LONGEST_PAUSE = 10.0
 YOUNG = 5.0  # credentials refused within so many seconds are wrong, not expired
@@ -138,7 +135,8 @@ class Cluster:
         return self.request("GET", path, query, accept=accept)
 
     def pages(self, path: str, *, accept: str = JSON, **query: Any) -> Iterator[list[Object]]:
-        """A list in pages of 500 objects (`limit=` for others); the next page is fetched while one is used.
+        """A list in pages of 500 objects (`limit=` for others); the next page is fetched while one is used. The objects are
+        for looking at: managedFields may be left out.
 
         When the list expires half-way (410), it goes on with the token that the server offers for that, or from the
         start without what was already given: nothing is missing or doubled, but the pages are not of one moment.
@@ -159,13 +157,12 @@ class Cluster:
                     query["limit"] = None  # the whole list at once cannot expire again
                 waiting = started(partial(self._content, "GET", path, {**query}, accept=accept))
                 continue
-            # The token stands before the objects: the server makes the next page while this one is parsed.
-            head = TOKEN.match(content, 0, HEAD)
-            page = {} if head else self._document(content)
-            query["continue"] = head[1].decode() if head else _continue(page)
+            token = next_page(content)
+            page = {} if token else self._list(content)
+            query["continue"] = token or _continue(page)
             if query["continue"]:
                 waiting = started(partial(self._content, "GET", path, {**query}, accept=accept))
-            page = page or self._document(content)
+            page = page or self._list(content)
             del content
             found = [item for item in page.get("items") or () if isinstance(item, dict)]
             yield [item for item in found if _uid(item) not in given]
@@ -241,8 +238,8 @@ class Cluster:
         """One request; the JSON object that the server answers.
 
         query: None values are left out, True is `true`. body: anything json.dumps takes. Repeats what the server
-        turned away for being busy (429), and once what it refused (401) if a plugin or a token file may have better
-        credentials by now. Raises ApiError or Unreachable.
+        turned away for being busy (429; also 5xx for a read, if the server says when to come again), and once what it
+        refused (401) if a plugin or a token file may have better credentials by now. Raises ApiError or Unreachable.
         """
         return self._document(self._content(method, path, query, body, content_type, accept))
 
@@ -259,14 +256,15 @@ class Cluster:
         url = self._url(path, query or {})
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {"Accept": accept} if content is None else {"Accept": accept, "Content-Type": content_type}
-        return self._insistently(partial(self._exchange, method=method, url=url, body=content, more=headers))
+        ask = partial(self._exchange, method=method, url=url, body=content, more=headers)
+        return self._insistently(ask, reads=method == "GET")
 
     def _url(self, path: str, query: Mapping[str, Any]) -> str:
         given = [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in query.items()]
         asked = urlencode([(key, value) for key, value in given if value is not None])
         return f"{self.server}{path}?{asked}" if asked else self.server + path
 
-    def _insistently(self, ask: Callable[[_Session], T]) -> T:
+    def _insistently(self, ask: Callable[[_Session], T], *, reads: bool = True) -> T:
         """What `ask` returns; it is called again as the docstring of `request` says."""
         first = session = self._session
         busy = 0
@@ -281,7 +279,8 @@ class Cluster:
                     raise
             except ApiError as error:
                 busy += 1
-                if error.status != 429 or busy > PATIENCE or _is_budget(error):
+                is_busy = error.status == 429 or (reads and error.status >= 500 and error.comes_again)
+                if not is_busy or busy > PATIENCE or error.is_budget:
                     raise
                 seconds = error.details.get("retryAfterSeconds")
                 time.sleep(min(max(seconds if isinstance(seconds, (int, float)) else 1, 0.1), LONGEST_PAUSE))
@@ -364,6 +363,10 @@ class Cluster:
             raise self._nonsense(content)
         return document
 
+    def _list(self, content: bytes) -> Object:
+        slim = _parsed(without_managed_fields(content))
+        return slim if isinstance(slim, dict) else self._document(content)
+
     def _nonsense(self, content: bytes) -> Unreachable:
         begin = one_line(content[:400].decode(errors="replace"), 150)
         return Unreachable(f"error: {self.server} does not answer like a Kubernetes API server: {begin or 'nothing'}")
@@ -423,9 +426,3 @@ def _continue(document: Object) -> Optional[str]:
 def _uid(item: Object) -> Optional[str]:
     found = (item.get("metadata") or {}).get("uid")
     return str(found) if found else None
-
-
-def _is_budget(error: ApiError) -> bool:
-    """Whether a disruption budget refuses an eviction (pkg/registry/core/pod/rest/eviction.go), not a busy server."""
-    causes = error.details.get("causes")
-    return any(isinstance(one, dict) and one.get("reason") == "DisruptionBudget" for one in causes or ())

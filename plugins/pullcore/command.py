@@ -193,6 +193,14 @@ def parse_count(option: str, text: str, most: int) -> int:
     return int(text[:9])
 
 
+def parse_list(option: str, text: Optional[str]) -> tuple[str, ...]:
+    """Names with commas between them, each once; none without the option. Raises UsageError for an option without names."""
+    names = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+    if text is not None and not names:
+        raise UsageError(f"{option} needs names, with commas between them")
+    return names
+
+
 def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO) -> int:
     """Runs a plugin and turns whatever stops it into lines on `stderr` and an exit status.
 

@@ -10,7 +10,7 @@ from pullcore import canary, kubelet
 from pullcore.answers import PRESENT
 from pullcore.attachment import LIST_PATHS
 from pullcore.canary import Outcome
-from pullcore.case import Case, Finding, NodeView, Said, node_sources, node_views
+from pullcore.case import Case, Finding, Nodes, NodeView, Said, node_sources
 from pullcore.causes import CAUSES
 from pullcore.evidence import Evidence, NotChecked
 from pullcore.findings import OBJECT_RULES, SIDE_RULES
@@ -23,7 +23,7 @@ from pullcore.reference import InvalidReference, Reference, parse
 from pullcore.refusals import refusals, settle
 from pullcore.registry_findings import merged
 from pullcore.registry_view import View, view
-from pullcore.remedies import and_repull, recreate, rolls_servers, set_image
+from pullcore.remedies import and_repull, or_supply, recreate, rolls_servers, set_image
 from pullcore.weblogic import own_image
 from pullcore.workload import Index, is_stopped_workload, pulls, target_of
 
@@ -65,7 +65,8 @@ class Report:
 def diagnose(evidence: Evidence, context: Sequence[str] = ()) -> Report:
     """Explains every Pull of the evidence. `context`: words that reach the same cluster, for the commands that mend."""
     index = Index(evidence)
-    explained = [_explain(pull, index, evidence, tuple(context)) for pull in pulls(evidence)]
+    nodes = Nodes(evidence.nodes or ())
+    explained = [_explain(pull, index, nodes, evidence, tuple(context)) for pull in pulls(evidence)]
     if evidence.waiting_only:
         explained = [one for one in explained if one.said or one.probes or (one.verdict == BLOCKED and one.pull.live)]
     explained.sort(key=lambda one: (BLOCKED, UNKNOWN, PULLABLE).index(one.verdict))
@@ -81,7 +82,7 @@ def worst(explained: Sequence[Diagnosis]) -> str:
     return BLOCKED if BLOCKED in verdicts else UNKNOWN if UNKNOWN in verdicts else PULLABLE
 
 
-def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
+def _explain(pull: Pull, index: Index, of_cluster: Nodes, evidence: Evidence, context: tuple[str, ...]) -> Diagnosis:
     probes = canary.of_pull(pull, evidence.canaries, evidence.observed_at)
     words = _words(pull, index, evidence, probes)
     commands = Commands(pull.namespace, context)
@@ -92,7 +93,7 @@ def _explain(pull: Pull, index: Index, evidence: Evidence, context: tuple[str, .
         case = Case(pull, NO_REFERENCE, said, LookUp(), (), evidence, index, commands)
         return Diagnosis(pull, BLOCKED, (_invalid_name(error, case),), said=said)
     lookup = look_up(reference, pull.secrets, index.secrets.get(pull.namespace, {}))
-    nodes = node_views(pull.image, words, evidence)
+    nodes = of_cluster.views(pull.image, words)
     words += _refused_probes(pull, probes, nodes)
     sources = node_sources(reference.registry, evidence)
     case = Case(pull, reference, (), lookup, nodes, evidence, index, commands, probes=probes)
@@ -194,7 +195,7 @@ def _next_try(case: Case) -> Optional[Finding]:
 def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
     """A finding with what is the same for all: the containers of an error, and a word on what its commands entail."""
     if finding.severity == "error":
-        finding = replace(finding, fix=and_repull(finding.fix, case))
+        finding = replace(finding, fix=or_supply(finding.cause, and_repull(finding.fix, case), case))
     if rolled := rolls_servers(finding.fix, case):
         finding = replace(finding, summary=f"{finding.summary} (mending it rolls the running servers of {rolled})")
     if finding.severity == "error" and not finding.containers:

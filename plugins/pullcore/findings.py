@@ -17,7 +17,7 @@ from pullcore.refusals import AUTHENTICATION, NOT_SAID
 from pullcore.registry_findings import REGISTRY_RULES
 from pullcore.remedies import attach, new_name, renew, set_policy, write_anew
 from pullcore.times import parse_time
-from pullcore.workload import TEMPLATED, asks_of
+from pullcore.workload import TEMPLATED, target_of
 
 # The registry could not be used, whatever the credentials: a copy on the node would have helped.
 REGISTRY_NEEDED = AUTHENTICATION | frozenset(
@@ -222,8 +222,11 @@ def latest_tag(case: Case) -> Optional[Finding]:
 
 def always_needs_registry(case: Case) -> Optional[Finding]:
     """Policy Always asks the registry even where the node has the image."""
-    on = [one.use.node for one in case.said if one.use and any(n.present and n.name == one.use.node for n in case.nodes)]
-    if case.pull.policy != "Always" or not on or not case.refused & REGISTRY_NEEDED:
+    if case.pull.policy != "Always" or not case.refused & REGISTRY_NEEDED:
+        return None
+    having = {node.name for node in case.nodes if node.present}
+    on = [one.use.node for one in case.said if one.use and one.use.node in having]
+    if not on:
         return None
     return Finding(
         "always-needs-registry",
@@ -249,12 +252,15 @@ def domain_aborted(case: Case) -> Optional[Finding]:
 
 def rewritten_image(case: Case) -> Optional[Finding]:
     """The pod's image is not its template's: a webhook changed it on the way, so editing the template may not help."""
+    containers: dict[str, set[str]] = {}
+    for use in case.pull.containers:
+        containers.setdefault(use.pod_uid, set()).add(use.container)
     for pod in case.pods:
         template = case.index.nearest_template(pod)
         if not template or template["kind"] not in TEMPLATED:
             continue
-        mine = {use.container for use in case.pull.containers if use.pod_uid == pod["metadata"].get("uid")}
-        for ask in asks_of(template):
+        mine = containers.get(pod["metadata"].get("uid"), set())
+        for ask in case.index.asks(target_of(template)):
             if ask.container in mine and ask.image != case.pull.image:
                 name = f"{template['kind'].lower()}/{template['metadata']['name']}"
                 return Finding(

@@ -26,6 +26,7 @@ from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, parse
 from pullcore.store import Store
 from pullcore.target import domains_of_cluster, find, owners_of, parse_names, pods_of
+from pullcore.weblogic import is_failed
 from pullcore.workload import asks_of, controller_of, pulls, target_of, waits_for_image
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class Gathering:
             if self.request.selector:
                 return []
             where = f"domains in {namespace or 'all namespaces'}"
-            return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=_has_failed))) or []
+            return self.tried(where, lambda: list(self.objects.select(KINDS["Domain"], namespace, wanted=is_failed))) or []
 
         def wanted(pod: Object) -> bool:
             return not_ours(pod) and census.wanted(pod)
@@ -363,11 +364,6 @@ def _is_starting(pod: Object) -> bool:
     return bool(pod.get("status", {}).get("phase") == "Pending" or any(one.get("image") for one in volumes))
 
 
-def _has_failed(domain: Object) -> bool:
-    conditions = (domain.get("status") or {}).get("conditions") or ()
-    return any(one.get("type") == "Failed" and one.get("status") == "True" for one in conditions)
-
-
 def _is_served(pull: Pull, evidence: Evidence) -> bool:
     """Whether nothing more has to be known about a Pull's credentials: it runs, or a credential is offered."""
     if pull.containers and not any(waits_for_image(use) for use in pull.containers) and pull.live:
@@ -398,10 +394,11 @@ def image_name(image: str) -> str:
 def _with_images_of(names: set[str], node: Object) -> Object:
     """A node with only the images of these repositories; thousands of names per node are of no use to anybody."""
     images = node.get("status", {}).get("images", [])
-    ends = tuple({name.rpartition("/")[2] for name in names})  # cheaper to look for than names are to parse
+    ends = {name.rpartition("/")[2] for name in names}  # cheaper to look for than names are to parse
 
     def wanted(listed: str) -> bool:
-        return any(end in listed for end in ends) and image_name(listed) in names
+        end = listed.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        return end in ends and image_name(listed) in names
 
     kept = [image for image in images if any(wanted(str(one)) for one in image.get("names", []))]
     return {**node, "status": {**node.get("status", {}), "images": kept}}

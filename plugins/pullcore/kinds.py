@@ -17,6 +17,11 @@ class Kind:
     short: tuple[str, ...] = ()
     namespaced: bool = True
 
+    @property
+    def may_be_unserved(self) -> bool:
+        """Whether an API server may not know it: all others are part of every Kubernetes."""
+        return "." in self.group
+
     def group_version(self, version: Optional[str] = None) -> str:
         """`apps/v1`, as objects write it; the preferred version unless another is named."""
         version = version or self.versions[0]

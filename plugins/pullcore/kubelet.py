@@ -17,7 +17,7 @@ from pullcore.image_events import LONGEST_DELAY, Event, Story, quoted_image, rea
 from pullcore.pull import ContainerUse, Object
 from pullcore.pull_errors import Classification, classify
 from pullcore.times import parse_time
-from pullcore.weblogic import DEFAULT_IMAGE, domain_uid
+from pullcore.weblogic import DEFAULT_IMAGE, domain_uid, failures
 
 __all__ = [
     "PULL_REASONS", "Classification", "DomainWord", "KubeletWord", "classify", "domain_word", "is_aborted",
@@ -80,8 +80,10 @@ def word(use: ContainerUse, pod: Object, image: str, events: Sequence[Object], n
     In: the container and its state, its pod, the image as written in the pod, the pod's events.
     Out: None when the kubelet does not complain about this image.
     """
-    story = _story(use, image, events)
     reason, message = _waiting(use, pod, image)
+    if not is_pull_reason(reason) and use.kind != "volume" and reason != "ContainerCreating":
+        return None  # as most containers are: their events need not be read
+    story = _story(use, image, events)
     if is_pull_reason(reason):
         if use.kind != "volume" and _is_of_volume(message, pod, image):
             return None
@@ -233,12 +235,12 @@ def without_retry(message: str) -> str:
 
 def failed_pods(domain: Object) -> set[str]:
     """The names of the pods that a failed Domain's status speaks of; they may be gone, their events are not."""
-    return {report.pod for report in _reports(domain) if report.pod} if _failures(domain) else set()
+    return {report.pod for report in _reports(domain) if report.pod} if failures(domain) else set()
 
 
 def is_aborted(domain: Object) -> bool:
     """Whether the operator has given up: condition Failed, reason Aborted (v9; v8 never gives up so)."""
-    return any(condition.get("reason") == "Aborted" for condition in _failures(domain))
+    return any(condition.get("reason") == "Aborted" for condition in failures(domain))
 
 
 def domain_word(domain: Object, events: Sequence[Object], now: datetime) -> Optional[DomainWord]:
@@ -246,7 +248,7 @@ def domain_word(domain: Object, events: Sequence[Object], now: datetime) -> Opti
 
     In: a Domain (v8 or v9) and events of its namespace. Out: None when the Domain does not fail on an image.
     """
-    if not _failures(domain):
+    if not failures(domain):
         return None
     reports = [report for report in _reports(domain) if _is_pull(report)]
     image = next(filter(None, (_about(domain, report) for report in reports)), "")
@@ -270,13 +272,8 @@ def domain_word(domain: Object, events: Sequence[Object], now: datetime) -> Opti
     return DomainWord(KubeletWord(reason, *found, report.said, since, None, retry, source), image, report.pod)
 
 
-def _failures(domain: Object) -> list[Object]:
-    conditions = (domain.get("status") or {}).get("conditions") or []
-    return [one for one in conditions if one.get("type") == "Failed" and str(one.get("status")) == "True"]
-
-
 def _reports(domain: Object) -> Iterator[_Report]:
-    for one in _failures(domain):
+    for one in failures(domain):
         yield _report(one.get("message") or "", one.get("reason"), one.get("lastTransitionTime"))
     status = domain.get("status", {})
     yield _report(status.get("message") or "", status.get("reason"), status.get("lastFailureTime"))

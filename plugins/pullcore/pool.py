@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,10 +21,12 @@ from typing import Any, Optional
 from urllib.parse import unquote, urlsplit
 
 from pullcore import kubeconfig
-from pullcore.apierrors import Unreachable
+from pullcore.apierrors import HandshakeError, Unreachable
 from pullcore.credentials import Credential, tls_context
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import WORKERS
+
+_IMPORTING = threading.Lock()  # a package without its `__init__` is nothing that another thread may meet
 
 
 def of_provider(provider: Mapping[str, Any], server: str) -> str:
@@ -60,7 +64,7 @@ def pool_for(settings: kubeconfig.Settings, found: Credential, environ: Mapping[
 
     Nothing is sent yet. Raises CommandError for a proxy, certificates or keys that cannot be used.
     """
-    with _no_package_init("kubernetes", "kubernetes.client", "kubernetes.utils"):
+    with _IMPORTING, _no_package_init("kubernetes", "kubernetes.client", "kubernetes.utils"):
         from kubernetes.client.configuration import Configuration
         from kubernetes.client.rest import RESTClientObject
 
@@ -87,8 +91,22 @@ def pool_for(settings: kubeconfig.Settings, found: Credential, environ: Mapping[
         raise CommandError(f"the proxy {proxy} cannot be used: {one_line(error, 200)}") from None
     if settings.server.startswith("https:"):
         # Our own context needs no key files, and trusts what kubectl trusts.
-        pool.connection_pool_kw.update(ssl_context=tls_context(settings, found), ca_certs=None)
+        context = tls_context(settings, found)
+        context.sslsocket_class = _Socket
+        pool.connection_pool_kw.update(ssl_context=context, ca_certs=None)
     return pool
+
+
+class _Socket(ssl.SSLSocket):
+    """Tells a handshake that failed from what goes wrong later."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLCertVerificationError, TimeoutError):
+            raise
+        except OSError as error:
+            raise HandshakeError(error) from error
 
 
 def _proxy(settings: kubeconfig.Settings, environ: Mapping[str, str]) -> tuple[Optional[str], str]:
@@ -122,7 +140,8 @@ def sent(
 ) -> Any:
     """The answer as urllib3's response, its body not read yet. more: headers that replace those of the same name.
 
-    Raises what urllib3 raises.
+    Sends once more where that is safe: nothing was sent, for the handshake was refused (seen once in hundreds with a busy
+    API server), or the connection ended under a GET. Raises what urllib3 raises.
     """
     import urllib3
 
@@ -135,6 +154,10 @@ def sent(
         )
 
     try:
+        return send()
+    except urllib3.exceptions.SSLError as error:
+        if not any(isinstance(cause, HandshakeError) for cause in error.args):
+            raise
         return send()
     except urllib3.exceptions.ProtocolError:
         if method != "GET":

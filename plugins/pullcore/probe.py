@@ -7,20 +7,20 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import Optional
 
 from pullcore import canary
-from pullcore.apierrors import ApiError, Conflict, NotFound, Unreachable
+from pullcore.apierrors import ApiError, NotFound, Unreachable, may_be_done
 from pullcore.canary import Canary, Outcome
 from pullcore.cluster import Cluster, resource_path
-from pullcore.errors import one_line
+from pullcore.errors import CommandError, one_line
 from pullcore.overlap import in_lanes, overlapped
 from pullcore.prune import EVENT, WrongType, prune, prune_object
 from pullcore.pull import Object, Pull
 from pullcore.refusals import AUTHENTICATION
+from pullcore.shortlived import ShortLived
 from pullcore.signals import interruptible, shielded
 from pullcore.times import parse_time
 
@@ -56,11 +56,12 @@ class Prober:
     seconds: float
     tell: Callable[[Canary, Outcome], None]
     run: str = field(default_factory=lambda: secrets.token_hex(5))
-    left: list[str] = field(default_factory=list)  # what could not be removed, as kubectl would be told to
-    _alive: dict[str, tuple[str, Optional[str]]] = field(default_factory=dict)  # name -> namespace, UID of what may be there
     _small: dict[str, dict[str, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._pods = ShortLived(self.cluster, grace=0)  # they run nothing
 
     def manifests(self, tries: Sequence[Try]) -> list[Object]:
         """The canaries that would be made."""
@@ -111,20 +112,15 @@ class Prober:
         try:
             yield
         finally:
-            for name in self.left:
-                say(f"Warning: a pod could not be removed: kubectl delete pod {name}")
+            for namespace, name in self._pods.left:
+                say(f"Warning: a pod could not be removed: kubectl delete pod {name} -n {namespace}")
 
     def clear_earlier(self, namespaces: Sequence[str]) -> int:
         """Removes the canaries that a killed run left, never those of one that may be at work; how many there were."""
         removed = 0
         for namespace in namespaces:
-            path = resource_path("v1", "pods", namespace=namespace)
-            try:
-                left = [pod for pod in self.cluster.items(path, labelSelector=canary.SELECTOR) if _is_left(pod, _now())]
-            except ApiError:
-                continue
-            for pod in left:
-                removed += self._deleted(namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+            with suppress(ApiError):
+                removed += len(self._pods.sweep(namespace, canary.SELECTOR, lambda pod: _is_left(pod, _now())))
         return removed
 
     def _manifest(self, one: Try, number: int) -> Object:
@@ -144,29 +140,18 @@ class Prober:
     def _tried(self, wanted: Try, value: Object, until: float) -> Canary:
         if self._over.is_set() or time.monotonic() >= until:
             return unanswered(wanted, f"not tried within {self.seconds:g}s for all nodes")
-        namespace, name = value["metadata"]["namespace"], value["metadata"]["name"]
-        with self._lock:
-            self._alive[name] = (namespace, None)  # before it is made: an interrupt may come in between
         try:
-            made = self._create(value)
-            uid = str(made["metadata"]["uid"])
-        except ApiError as error:
-            self._forget(name)
-            return unanswered(wanted, f"no canary could be made: {one_line(error, 400)}")
-        except (Unreachable, KeyError, TypeError) as error:
-            if self._deleted(namespace, name, None):  # it may be there all the same
-                self._forget(name)
-            why = one_line(error, 300) if isinstance(error, Unreachable) else "the server's answer is no pod"
-            return unanswered(wanted, f"it is not known whether a canary was made: {why}")
-        with self._lock:
-            self._alive[name] = (namespace, uid)
+            made = self._pods.create(value, self._create)
+        except CommandError as error:
+            known = isinstance(error, (ApiError, Unreachable)) and not may_be_done(error)
+            what = "no canary could be made" if known else "it is not known whether a canary was made"
+            return unanswered(wanted, f"{what}: {one_line(error, 400)}")
         try:
             return self._watched(wanted, made, until)
         except (WrongType, KeyError, TypeError):
             return unanswered(wanted, "the server's answer is no pod")
         finally:
-            if self._deleted(namespace, name, uid):
-                self._forget(name)
+            self._pods.delete(made["metadata"]["namespace"], made["metadata"]["name"])
 
     def _create(self, value: Object, *, dry_run: bool = False) -> Object:
         path = resource_path("v1", "pods", namespace=value["metadata"]["namespace"])
@@ -185,11 +170,11 @@ class Prober:
         for turn in itertools.count():
             try:
                 seen = self._look(wanted, made, seen)
-            except NotFound:
-                return replace(seen, why="its canary was deleted by somebody else")
             except Unreachable:
                 pass  # the next look may find the server again
             except ApiError as error:
+                if isinstance(error, NotFound) and error.names_object:
+                    return replace(seen, why="its canary was deleted by somebody else")
                 return replace(seen, why=f"its canary can't be looked at: {one_line(error, 300)}")
             now = time.monotonic()
             told = canary.outcome(seen, _now())
@@ -219,42 +204,15 @@ class Prober:
             events = seen.events
         return _of(wanted, pod, events)
 
-    def _forget(self, name: str) -> None:
-        with self._lock:
-            self._alive.pop(name, None)
-
     def _clear(self) -> None:
         """Waits until the threads have taken their canaries away, and deletes what is left after that."""
+        self._pods.stop()
         until = time.monotonic() + CLEARING
         try:
-            while self._alive and time.monotonic() < until:
+            while self._pods.any and time.monotonic() < until:
                 time.sleep(0.05)
-            with self._lock:
-                left = list(self._alive.items())
-            gone = overlapped(lambda one: self._deleted(one[1][0], one[0], one[1][1]), left)
-            for (name, _), is_gone in zip(left, gone):
-                if is_gone:
-                    self._forget(name)
         finally:
-            self.left = [f"{name} -n {where}" for name, (where, _) in list(self._alive.items())]
-
-    def _deleted(self, namespace: str, name: str, uid: Optional[str]) -> bool:
-        """Whether a canary is gone; it runs nothing, so that it needs no grace."""
-        path = resource_path("v1", "pods", namespace=namespace, name=name)
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
-        if uid:
-            body["preconditions"] = {"uid": uid}
-        for _ in range(3):
-            try:
-                self.cluster.request("DELETE", path, None, body)
-                return True
-            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
-                return True
-            except ApiError:
-                return False
-            except Unreachable:
-                time.sleep(0.5)
-        return False
+            self._pods.clear()
 
 
 def unanswered(one: Try, why: str) -> Canary:

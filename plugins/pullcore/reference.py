@@ -10,6 +10,7 @@ are kept, though containerd pulls by the digest alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 DOCKER_HUB = "docker.io"
@@ -87,6 +88,17 @@ def parse(image: str) -> Reference:
     except InvalidReference as error:
         error.suggestion = _suggestion(image)
         raise
+
+
+def valid(images: Iterable[str]) -> list[Reference]:
+    """The references of those images whose names are valid."""
+    found = []
+    for image in images:
+        try:
+            found.append(parse(image))
+        except InvalidReference:
+            continue
+    return found
 
 
 def quoted(text: str, limit: int = _SHOWN) -> str:

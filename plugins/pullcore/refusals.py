@@ -20,6 +20,7 @@ from pullcore.times import parse_time
 NOT_SAID = frozenset(("backoff-only",))
 # What a registry says when credentials are missing, wrong or too weak: faults of secrets explain these.
 AUTHENTICATION = frozenset(("no-credentials", "bad-credentials", "expired-credentials", "forbidden", "denied-or-missing"))
+FEW = 3  # entries of secrets in one finding
 # A 401 says that the registry wants to know who asks, not what it thinks of who asked.
 WHO_ASKS = re.compile(r"\b401\b|authentication required", re.I)
 # Words by which registries say more than that, or which tell whether credentials were sent; the kubelet joins errors in
@@ -46,9 +47,9 @@ def settle(
     said = Said(use, word, word.cause)
     if said.about_sandbox:
         return said
-    listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
-    if said.cause == "never-pull" and listed_here:
-        return replace(said, cause="present-not-usable")
+    if said.cause == "never-pull":
+        listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
+        return replace(said, cause="present-not-usable") if listed_here else said
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
     if official and said.cause in ("denied-or-missing", "no-credentials"):
         return replace(said, cause="repository-not-found")  # everything there is public: what is denied is not there
@@ -91,7 +92,16 @@ def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
         evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
         fix=fix,
         containers=tuple(one.use.ref for one in said if one.use),
+        notes=for_others(case) if cause in ("no-credentials", "denied-or-missing") else (),
     )
+
+
+def for_others(case: Case) -> tuple[str, ...]:
+    """Where nothing is offered: for what else the entries of the pod's secrets are, the first of them. Those that were meant
+    for this registry are not among them: they are `key_mismatch`'s."""
+    other = [one for one in case.lookup.ignored if one.key is not None and not one.meant] if not case.offers else []
+    lines = [f'{one.secret}: the key "{one.key}" {one.reason}' for one in dict.fromkeys(other)]
+    return (*lines[:FEW], *([f"and {len(lines) - FEW} more"] if len(lines) > FEW else []))
 
 
 def _changed_since(said: Sequence[Said], case: Case) -> str:
@@ -116,6 +126,8 @@ def _summary(cause: str, said: Said, case: Case, nodes: str) -> str:
     if cause == "bad-credentials" and real:
         users = ", ".join(f"{one.secret} ({one.username or 'no user name'})" for one in real)
         return f"{registry} refuses the credentials of {users}: {detail}"
+    if cause == "denied-or-missing" and (who := _asker(case)):
+        return f"{registry} shows nothing of {reference.repository} to {who}: {detail}"
     if cause == "image-not-found":
         version = f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
         missing = "the repository or the digest" if reference.digest else "the repository or the tag"
@@ -134,6 +146,17 @@ def _summary(cause: str, said: Said, case: Case, nodes: str) -> str:
     if cause in NOT_SAID:
         return "the kubelet waits before it tries again, and does not say what failed"
     return f"{CAUSES[cause].title}: {detail}" if detail else CAUSES[cause].title
+
+
+def _asker(case: Case) -> str:
+    """Whom the registry refused; empty where nodes may have credentials of their own, or some could not be read."""
+    real = [one for one in case.lookup.attempts if not one.anonymous]
+    if case.lookup.unread or case.lookup.blocked or case.list_is_unknown or case.node_sources == "possible":
+        return ""
+    if real:
+        return ", ".join(f"{one.secret} ({one.username})" for one in real)
+    listed = ", ".join(dict.fromkeys(case.pull.secrets)) or "no pull secret"
+    return f"those without credentials, and none is offered (the pod lists {listed})"
 
 
 def _replaced(case: Case) -> str:

@@ -16,7 +16,7 @@ from pullcore.keyring import Attempt
 from pullcore.nearest import nearest
 from pullcore.platforms import misfits, platform_of
 from pullcore.reference import InvalidReference, parse
-from pullcore.refusals import AUTHENTICATION, NOT_SAID
+from pullcore.refusals import AUTHENTICATION, NOT_SAID, for_others
 from pullcore.registry_view import View
 from pullcore.remedies import for_refusal, recreate, set_image, write_anew
 from pullcore.times import parse_time
@@ -176,7 +176,7 @@ def _meant(names: Sequence[str]) -> str:
 
 
 def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
-    lines: list[str] = []
+    lines = list(for_others(case)) if cause in ("no-credentials", "denied-or-missing") else []
     if cause == "denied-or-missing":
         lines.append(
             "an account that may pull it, or the owner of the repository, would tell whether it is missing or hidden"

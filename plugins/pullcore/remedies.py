@@ -7,6 +7,7 @@ anew as a whole, for it stops every pull; of others all entries stay.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Optional
 
@@ -207,11 +208,23 @@ def and_repull(fix: tuple[str, ...], case: Case) -> tuple[str, ...]:
     mends = any(line.startswith(("kubectl pullsecret ", "kubectl patch ")) for line in fix)
     if not mends or any(line.startswith("kubectl repull ") for line in fix):
         return fix
-    pods = _waiting(case, None, None)
-    targets = [_target(pod, case) for pod in pods]
-    if not pods:  # an introspector that is gone between two tries
-        targets = [asker for asker in case.pull.askers if asker.kind == "Domain" and case.failing]
-    return (*fix, *dict.fromkeys(case.commands.repull(target) for target in targets))
+    return (*fix, *(case.commands.repull(target) for target in _targets(case)))
+
+
+def or_supply(cause: str, fix: tuple[str, ...], case: Case) -> tuple[str, ...]:
+    """Commands that mend a cause, and besides what supplies an image that only exists on somebody's machine: where it is not
+    known what else the image may be meant to be. `:` does nothing, in any shell."""
+    nowhere = cause in ("image-not-found", "repository-not-found") and any(":TAG" in line for line in fix)
+    of_nobody = case.reference.registry == "docker.io" and case.reference.repository.startswith("library/")
+    ways = {"--push=ARCHIVE": "or, if you have the image, push it there"} if nowhere and not of_nobody else {}
+    on_no_node = cause == "never-pull" and not any(node.present for node in case.nodes)
+    if (nowhere or on_no_node) and case.pull.policy != "Always":  # that asks the registry, whatever nodes have
+        ways["--load=ARCHIVE"] = "or, if you have the image, load it onto the nodes"
+    targets = _targets(case) if ways else []
+    return (
+        *fix,
+        *(f": {shlex.quote(why)}; {case.commands.repull(one, way)}" for way, why in ways.items() for one in targets),
+    )
 
 
 def _waiting(case: Case, asker: Optional[Target], uids: Optional[set[str]]) -> list[Object]:
@@ -229,6 +242,14 @@ def _target(pod: Object, case: Case) -> Target:
     """What to name for bringing a pod back: its outermost owner, or the pod where that is of a kind that is not known."""
     owners = case.index.owners(pod)
     return owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)
+
+
+def _targets(case: Case) -> list[Target]:
+    """What to name for bringing back what waits."""
+    targets = [_target(pod, case) for pod in _waiting(case, None, None)]
+    if not targets:  # an introspector that is gone between two tries
+        targets = [asker for asker in case.pull.askers if asker.kind == "Domain" and case.failing]
+    return list(dict.fromkeys(targets))
 
 
 def _repull(pods: Sequence[Object], case: Case) -> tuple[str, ...]:

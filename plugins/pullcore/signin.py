@@ -140,15 +140,17 @@ class SignIn:
         self, challenge: Challenge, scopes: Iterable[str], repository: str, credential: Optional[str], *, fresh: bool = False
     ) -> Token:
         """The token for these scopes; fresh: not one that was given before, which may have expired. Raises Refused or
-        WireError, the same for everybody who asks for the same."""
+        WireError, the same for everybody who asks for the same; who asks for a fresh one gets it once the token service can
+        be reached again."""
         scope = " ".join(sorted(scopes))
         key = (challenge.get("realm"), challenge.get("service"), scope, credential)
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
         with slot.lock:
-            if slot.refusal:
+            if slot.refusal and not (fresh and isinstance(slot.refusal, WireError)):
                 raise slot.refusal
             if slot.token is None or fresh:
+                slot.refusal = None
                 try:
                     slot.token = self._fetched(challenge, scope, repository, credential)
                 except (Refused, WireError) as error:

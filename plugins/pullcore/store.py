@@ -57,7 +57,8 @@ PULL_SECRET_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
 
 
 class ClusterStore:
-    """A cluster's API. Raises what `Cluster` raises; a kind that the cluster does not serve has no objects."""
+    """A cluster's API. Raises what `Cluster` raises, also NotFound where something else than an API server answers; a kind
+    of an operator that the cluster does not serve has no objects."""
 
     def __init__(self, cluster: Cluster, vault: Credentials) -> None:
         self.cluster = cluster
@@ -77,6 +78,8 @@ class ClusterStore:
                 if error.names_object:
                     self.served[kind.name] = version
                     return None
+                if not kind.may_be_unserved:
+                    raise
                 continue
             self.served[kind.name] = version
             return value
@@ -100,6 +103,8 @@ class ClusterStore:
                         # The API server leaves the type of a list's items out.
                         yield {"apiVersion": kind.group_version(version), "kind": kind.name, **prune(value, shape)}
             except NotFound:
+                if not kind.may_be_unserved:
+                    raise
                 continue
             return
 
@@ -109,7 +114,9 @@ class ClusterStore:
     def secret(self, namespace: str, name: str) -> Optional[SecretFacts]:
         try:
             return read_secret(self.cluster.get(_path(KINDS["Secret"], namespace, name)), self.vault)
-        except NotFound:
+        except NotFound as error:
+            if not error.names_object:
+                raise
             return None
 
     def pull_secrets(self, namespace: str) -> list[SecretFacts]:

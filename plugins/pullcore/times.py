@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?\Z")
 
 
+@lru_cache(maxsize=4096)  # the same moments stand in the status of many pods, and are read for each container
 def parse_time(text: object) -> datetime | None:
     """The moment that `text` names, aware and in UTC; None when it names none.
 

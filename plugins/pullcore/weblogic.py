@@ -15,6 +15,7 @@ from pullcore.pull import Object, Target
 UID_LABEL = "weblogic.domainUID"
 CLUSTER_LABEL = "weblogic.clusterName"
 INTROSPECT_LABEL = "weblogic.introspectVersion"
+OPERATOR_LABEL = "weblogic.createdByOperator"  # "true" on what the operator made
 SERVER_LABEL = "weblogic.serverName"  # of server pods; an introspector has none
 DEFAULT_IMAGE = "container-registry.oracle.com/middleware/weblogic:12.2.1.4"
 # The CRD's default for a monitoring exporter without an image; fluentd and fluent-bit share theirs.
@@ -30,7 +31,7 @@ def domain_uid(domain: Object) -> str:
 
 def pod_selector(domain: Object) -> str:
     """Selects every pod of the Domain, introspector included, and none that only looks like one."""
-    return f"{UID_LABEL}={domain_uid(domain)},weblogic.createdByOperator=true"
+    return f"{UID_LABEL}={domain_uid(domain)},{OPERATOR_LABEL}=true"
 
 
 def own_image(domain: Object) -> str:
@@ -42,6 +43,16 @@ def operator_policy(image: str) -> str:
     """The pull policy that the operator writes where none is given. An untagged image gets IfNotPresent from it, while
     Kubernetes itself would say Always (CommonUtils.getInferredImagePullPolicy)."""
     return "Always" if image.endswith(":latest") else "IfNotPresent"
+
+
+def failures(domain: Object) -> list[Object]:
+    """The conditions by which the operator reports that something failed, and has not been mended yet."""
+    conditions = (domain.get("status") or {}).get("conditions") or []
+    return [one for one in conditions if one.get("type") == "Failed" and str(one.get("status")) == "True"]
+
+
+def is_failed(domain: Object) -> bool:
+    return bool(failures(domain))
 
 
 def is_stopped(domain: Object) -> bool:

@@ -14,7 +14,7 @@ from pullcore.kubelet import is_pull_reason
 from pullcore.podspec import Ask, container_use, pod_asks, secret_names, service_account_of
 from pullcore.pull import ContainerUse, Object, Pull, Source, Target
 from pullcore.reference import InvalidReference, parse
-from pullcore.weblogic import UID_LABEL, domain_asks, domain_uid, is_stopped
+from pullcore.weblogic import OPERATOR_LABEL, UID_LABEL, domain_asks, domain_uid, is_stopped
 
 TEMPLATE_PATHS = {"CronJob": ("spec", "jobTemplate", "spec", "template", "spec")}
 TEMPLATED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob")
@@ -83,6 +83,7 @@ class Index:
         self.secrets: dict[str, dict[str, Optional[SecretFacts]]] = {}  # by namespace, then name
         for (namespace, name), facts in evidence.secrets.items():
             self.secrets.setdefault(namespace, {})[name] = facts
+        self._asks: dict[Target, list[Ask]] = {}
         self._images: dict[str, set[str]] = {}  # by namespace: the images of all that asks there, in full
         self.chains: dict[Target, list[Target]] = {}
         self.events: dict[str, list[Object]] = {}  # by the uid of what they are about
@@ -117,7 +118,7 @@ class Index:
             value = self.by_target.get(owner)
             owner = controller_of(value) if value else None
         labels = pod.get("metadata", {}).get("labels", {})
-        uid = labels.get(UID_LABEL) if labels.get("weblogic.createdByOperator") == "true" else None
+        uid = labels.get(UID_LABEL) if labels.get(OPERATOR_LABEL) == "true" else None
         domain = self.domains.get((pod["metadata"].get("namespace", ""), uid)) if uid else None
         if domain and target_of(domain) not in chain:
             chain.append(target_of(domain))
@@ -126,10 +127,16 @@ class Index:
     def template_asks(self, pod: Object) -> list[Ask]:
         """The places to edit for this pod: those of the outermost owner that is known."""
         for owner in reversed(self.owners(pod)):
-            value = self.by_target.get(owner)
-            if value and (asks := asks_of(value, self.clusters)):
+            if asks := self.asks(owner):
                 return asks
         return []
+
+    def asks(self, target: Target) -> list[Ask]:
+        """Every place in an object that names an image; none where it is not known. Its pods, which may be hundreds, ask."""
+        if target not in self._asks:
+            value = self.by_target.get(target)
+            self._asks[target] = asks_of(value, self.clusters) if value else []
+        return self._asks[target]
 
     def nearest_template(self, pod: Object) -> Optional[Object]:
         """The object whose template the pod was made from, if it is known (a pod's ReplicaSet, not its Deployment)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pullcore import authfile
-from pullcore.apierrors import Conflict
+from pullcore.apierrors import Conflict, Forbidden
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.permissions import Action, demand
@@ -115,8 +115,9 @@ def _copies(source: Object, session: Session) -> list[Object]:
                 alone = f"the copy in namespace {namespace} differs and is left alone"
                 name = source["metadata"]["name"]
                 session.say(f"Warning: {alone}: to make it the same: {_copying(name, [namespace], session)}")
-    except CommandError as error:
+    except Forbidden as error:  # any other failure stops it before anything is changed
         session.say(f"Warning: copies in other namespaces can't be looked for: {error.text}")
+        session.say(f"Note: to bring one up to date: {_copying(source['metadata']['name'], ['NAMESPACE'], session)}")
     return found
 
 

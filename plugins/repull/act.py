@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from pullcore.apierrors import ApiError, Conflict, NotFound
+from pullcore.apierrors import ApiError, Conflict, NotFound, Unauthorized, Unreachable
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.ownership import keeper_of
@@ -25,6 +25,7 @@ from repull.remake import recreate
 from repull.session import Session
 from repull.steps import TRIES, Step
 
+SHOWN = 10  # of what was done and what was not
 INVALID = 422  # what the API answers to a patch whose test fails
 
 
@@ -34,19 +35,42 @@ class Actions:
     def __init__(self, session: Session, index: Index) -> None:
         self.session = session
         self.index = index
+        self.failed: list[tuple[Step, Step]] = []  # as planned, and as it turned out
+        self.over = ""  # why nothing more is tried
+        self.locked_out = False  # the credentials are refused, so that nothing can be waited for either
 
     def carry_out(self, steps: Sequence[Step]) -> list[Step]:
-        """Does the steps one after the other. Raises CommandError that says what was done and what was not."""
-        turned_out: list[Step] = []
-        for number, step in enumerate(steps):
-            try:
-                turned_out.append(self.do(step))
-            except CommandError as error:
-                done = self.session.changes.done
-                had = f"; done: {', '.join(done)}" if done else ""
-                left = ", ".join(f"{one.do} {one.target.ref}" for one in steps[number:])
-                raise CommandError(f"{str(error).removeprefix('error: ')}{had}; not done: {left}") from None
-        return turned_out
+        """Does the steps one after the other; what is refused stops only its own object. Once nobody answers, or the
+        credentials are refused, the rest is not tried."""
+        return [self.attempt(step) for step in steps]
+
+    def attempt(self, step: Step) -> Step:
+        """The step as it turned out: one that failed is a "leave" that says why, and is kept in `failed`."""
+        if self.over:
+            return self._failed(step, self.over)
+        try:
+            return self.do(step)
+        except (Unauthorized, Unreachable) as error:
+            self.over, self.locked_out = str(error), isinstance(error, Unauthorized)
+            return self._failed(step, self.over)
+        except CommandError as error:
+            return self._failed(step, str(error))
+
+    def _failed(self, step: Step, why: str) -> Step:
+        left = replace(step, do="leave", reason=why.removeprefix("error: "), after=0.0, stuck=True)
+        self.failed.append((step, left))
+        return left
+
+    def conclude(self) -> None:
+        """Raises CommandError that says what was done and what was not, where a step failed."""
+        if not self.failed:
+            return
+        by_reason: dict[str, list[str]] = {}
+        for step, turned_out in self.failed:
+            by_reason.setdefault(turned_out.reason, []).append(f"{step.do} {step.target.ref}")
+        left = "; ".join(f"{reason}; not done: {_some(steps)}" for reason, steps in list(by_reason.items())[:SHOWN])
+        done = self.session.changes.done
+        raise CommandError(f"{left}{'; ...' if len(by_reason) > SHOWN else ''}{f'; done: {_some(done)}' if done else ''}")
 
     def do(self, step: Step) -> Step:
         does: dict[str, Callable[[Step], Step]] = {
@@ -82,12 +106,14 @@ class Actions:
                 else:
                     self.session.changes.delete(KINDS["Pod"], value)
                 return step
-            except NotFound:
+            except NotFound as error:
+                if not error.names_object:
+                    raise
                 value = None
             except Conflict:
                 value = self.again(step.target)
             except ApiError as error:
-                if error.status != 429:
+                if not error.is_budget:
                     raise
                 return self.left(step, f"a disruption budget forbids to evict it now: {_told(error)}")
         raise CommandError(f"{step.target.ref} changes faster than it can be deleted: run this again")
@@ -176,6 +202,10 @@ class Actions:
                     raise  # nobody else wrote to it: the server does not take the change itself
             time.sleep(random.uniform(0, 0.1))  # noqa: S311
         raise CommandError(f"{step.target.ref} changes faster than it can be patched: run this again")
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
 
 
 def _in_spec(field: str) -> Callable[[Object], object]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Optional
 
-from pullcore.apierrors import ApiError, Conflict, Forbidden, NotFound
+from pullcore.apierrors import ApiError, Forbidden, NotFound
 from pullcore.attach import Attachment, attach
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
-from pullcore.overlap import overlapped
 from pullcore.permissions import Action
 from pullcore.pull import Object
+from pullcore.shortlived import ShortLived
 
 from repull import carrier_pod
 from repull.carrying import Told
@@ -55,15 +53,13 @@ class PodCarrier:
         at_once: int = 1,
     ) -> None:
         self.cluster, self.namespace, self.run, self.pin, self.at_once = cluster, namespace, run, pin, at_once
-        self.left: list[str] = []  # names of pods that could not be removed
         self._helpers = helpers
         self._numbers = itertools.count(1)
-        self._made: dict[str, Optional[str]] = {}  # name -> UID, of all that may be there
-        self._lock = threading.Lock()
+        self._pods = ShortLived(cluster, grace=1)
         self._stopped = False
 
     def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Told, attempt: int) -> str:
-        name = self._create(self.manifest(job, size, attempt))
+        name = str(self._pods.create(self.manifest(job, size, attempt), self._post)["metadata"]["name"])
         try:
             self._until_it_runs(name)
             streams = self._attached(name)
@@ -81,7 +77,12 @@ class PodCarrier:
                 raise CommandError(complaint(text) or streams.failure or status)
             return digest_in(text, job.name)
         finally:
-            self._delete(name)
+            self._pods.delete(self.namespace, name)
+
+    @property
+    def left(self) -> list[str]:
+        """The names of pods that could not be removed."""
+        return [name for _, name in self._pods.left]
 
     def manifest(self, job: Job, size: int, attempt: int) -> Object:
         """The pod for a job. Raises CommandError where the node has no image that it could run."""
@@ -92,7 +93,7 @@ class PodCarrier:
                 "node's list nor that of a running pod: use --via=ssh"
             )
         runtime = carrier_pod.in_pod(job.runtime)
-        arguments = runtime.arguments(size, job.name, pin=self.pin)
+        arguments = runtime.arguments(size, job.name, pin=self.pin, there=job.there)
         helper = some[min(attempt, len(some) - 1)]
         seconds, number = carrier_pod.deadline(size, self.at_once), next(self._numbers)
         return carrier_pod.manifest(
@@ -104,41 +105,15 @@ class PodCarrier:
         self._post(self.manifest(job, size, 0), dryRun="All")
 
     def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            names = list(self._made)
-        self.left = names  # until it is known, for whoever is interrupted here
-        gone = overlapped(self._delete, names)
-        self.left = [name for name, is_gone in zip(names, gone) if not is_gone]
+        self._stopped = True
+        self._pods.clear()
 
     def sweep(self) -> list[str]:
         """Deletes what earlier runs left behind, which were killed; the names."""
         now = time.time()
-        path = resource_path("v1", "pods", namespace=self.namespace)
-        some = list(self.cluster.items(path, labelSelector=carrier_pod.SELECTOR))
-        left = [pod["metadata"] for pod in some if carrier_pod.is_leftover(pod, now)]
-        return [str(one["name"]) for one in left if self._delete(one["name"], one["uid"])]
+        return self._pods.sweep(self.namespace, carrier_pod.SELECTOR, lambda pod: carrier_pod.is_leftover(pod, now))
 
     # One pod
-
-    def _create(self, value: Object) -> str:
-        name = str(value["metadata"]["name"])
-        with self._lock:  # so that none is made after the others were deleted
-            if self._stopped:
-                raise CommandError("it was stopped")
-            self._made[name] = None  # an answer may get lost, and the pod be there all the same
-        try:
-            made = self._post(value)["metadata"]["uid"]
-        except (CommandError, KeyError, TypeError) as error:
-            self._delete(name)
-            raise error if isinstance(error, CommandError) else CommandError("the server's answer is no pod") from None
-        with self._lock:
-            if name in self._made:
-                self._made[name] = str(made)
-        if self._stopped:
-            self._delete(name)
-            raise CommandError("it was stopped")
-        return name
 
     def _attached(self, name: str) -> Attachment:
         """Its streams; where it ended before anybody was attached, what it ended with is told."""
@@ -161,24 +136,6 @@ class PodCarrier:
                 "--carrier-namespace=NAME of one that allows it (label pod-security.kubernetes.io/enforce=privileged), or "
                 f"--via=ssh; the server says: {one_line(error.message, 200)}"
             ) from None
-
-    def _delete(self, name: str, uid: Optional[str] = None) -> bool:
-        """Whether a pod is gone, or going. Never raises."""
-        uid = uid or self._made.get(name)
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1}
-        body |= {"preconditions": {"uid": uid}} if uid else {}
-        for pause in (0.5, 1.0, 0.0):
-            try:
-                self.cluster.request("DELETE", self._path(name), body=body)
-            except (NotFound, Conflict):  # gone, and perhaps another of that name is there
-                pass
-            except CommandError:
-                time.sleep(pause)
-                continue
-            with self._lock:
-                self._made.pop(name, None)
-            return True
-        return False
 
     def _path(self, name: str) -> str:
         return resource_path("v1", "pods", namespace=self.namespace, name=name)

@@ -30,7 +30,7 @@ class SshCarrier:
         self._stopped = False
 
     def command(self, job: Job, size: int) -> list[str]:
-        arguments = job.runtime.arguments(size, job.name, pin=self.pin)
+        arguments = job.runtime.arguments(size, job.name, pin=self.pin, there=job.there)
         return carrier_ssh.command(carrier_ssh.host_of(job.node), self.user, job.runtime, arguments)
 
     def carry(self, job: Job, size: int, pieces: Iterator[bytes], told: Told, attempt: int) -> str:  # noqa: ARG002

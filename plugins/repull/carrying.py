@@ -80,8 +80,8 @@ def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threa
             bars.say(f"{shown}: {fault}: trying once more")
         try:
             size, pieces = stream(job)
-            bars.begin(shown, size)
-            digest = carrier.carry(job, size, pieces, lambda count: bars.went(shown, count), attempt)
+            bars.begin(shown, 0 if job.there else size)
+            digest = carrier.carry(job, size, pieces, lambda count: None if job.there else bars.went(shown, count), attempt)
         except CommandError as error:
             fault = one_line(str(error).removeprefix("error: "), 500)
             continue
@@ -89,7 +89,7 @@ def _carried(job: Job, carrier: Carrier, stream: Stream, bars: Bars, over: threa
             fault = f"the stream broke off: {one_line(error.strerror or error, 200)}"
             continue
         if digest == job.digest:
-            bars.end(shown, "loaded")
+            bars.end(shown, "pinned" if job.there else "loaded")
             return Carried(job)
         fault = f"it has {digest[:19] or 'no digest'} as {job.name} afterwards, not {job.digest[:19]}"
     bars.end(shown, "failed")

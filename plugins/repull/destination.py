@@ -11,7 +11,7 @@ from pullcore.errors import CommandError, one_line
 from pullcore.inquiry import asked_with
 from pullcore.platforms import may_run_on, platform_of
 from pullcore.pull import Pull
-from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.reference import InvalidReference, Reference, parse, valid
 from pullcore.workload import Index, waits_for_image
 
 from repull.archive import Archive, ArchivedImage
@@ -58,27 +58,17 @@ def _only(asked: Sequence[Diagnosis], names: Iterable[str]) -> Reference:
     if not found:
         raise CommandError("no image that could be pushed is asked for: name one with --to")
     if len(found) > 1:
-        held = set(_normalised(names))
-        found = [one for one in found if str(one) in held] or found
+        held = valid(names)
+        found = [one for one in found if one in held] or found
     if len(found) > 1:
         shown = ", ".join(one_line(one, 150) for one in found[:SHOWN])
         raise CommandError(f"several images are asked for: say with --to as which it is pushed: {shown}")
     return found[0]
 
 
-def _normalised(names: Iterable[str]) -> list[str]:
-    made = []
-    for name in names:
-        try:
-            made.append(str(parse(name)))
-        except InvalidReference:
-            continue
-    return made
-
-
 def chosen(archive: Archive, reference: Reference) -> ArchivedImage:
     """The image of an archive that is meant: the one of that name, or the only one. Raises CommandError."""
-    named = [image for image in archive.images if str(reference) in _normalised(image.names)]
+    named = [image for image in archive.images if reference in valid(image.names)]
     if len(named) != 1 and len(archive.images) != 1:
         shown = ", ".join(image.shown for image in archive.images[:SHOWN])
         raise CommandError(f"{archive.shown} holds several images, none as {reference}: {shown}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pullcore.errors import one_line
 from pullcore.kubelet import without_retry
 from pullcore.pull import Object
-from pullcore.weblogic import SERVER_LABEL, is_stopped
+from pullcore.weblogic import SERVER_LABEL, failures, is_failed, is_stopped
 
 from repull.goal import Goal, World
 from repull.stage import ENDED, RUNNING, WELL, Stage
@@ -30,10 +30,6 @@ class Waits:
 
     text: str = ""
     failed: str = ""
-
-
-def is_failed(domain: Object) -> bool:
-    return any(one.get("type") == "Failed" and one.get("status") == "True" for one in _conditions(domain))
 
 
 def domain_waits(goal: Goal, world: World, live: Mapping[str, Object], stages: Mapping[str, Stage], seen: Seen) -> Waits:
@@ -84,8 +80,8 @@ def _is_server(pod: Object) -> bool:
 
 def _new_failure(before: Object, now: Object) -> str:
     """A failure that is not of a pod: pods tell theirs themselves, and better."""
-    old = set(map(_told, _failures(before)))
-    for one in _failures(now):
+    old = set(map(_told, failures(before)))
+    for one in failures(now):
         if one.get("reason") not in ("ServerPod", "Aborted") and _told(one) not in old:
             return one_line(f"{one.get('reason') or 'Failed'}: {one.get('message') or 'no message'}", 400)
     return ""
@@ -94,10 +90,6 @@ def _new_failure(before: Object, now: Object) -> str:
 def _told(condition: Object) -> tuple[object, str]:
     """Reason and message, without the time of the next try, which is another each time."""
     return condition.get("reason"), without_retry(condition.get("message") or "")
-
-
-def _failures(domain: Object) -> list[Object]:
-    return [one for one in _conditions(domain) if one.get("type") == "Failed" and one.get("status") == "True"]
 
 
 def _conditions(domain: Object) -> list[Object]:

@@ -102,7 +102,7 @@ class Feeds:
                     continue
 
     def _trouble(self, change: Change) -> None:
-        reason = one_line(change.error, 300)
+        reason = one_line(change.error, 300).removeprefix("error: ")
         if not change.final:
             self.say(f"{reason}; trying again")
             return

@@ -12,10 +12,10 @@ from typing import Optional
 
 from pullcore.evidence import Evidence
 from pullcore.pull import Object, Target
-from pullcore.weblogic import CLUSTER_LABEL, SERVER_LABEL
+from pullcore.weblogic import CLUSTER_LABEL, SERVER_LABEL, is_failed
 from pullcore.workload import Index, is_stopped_workload, target_of
 
-from repull.domain_goal import Seen, domain_waits, is_failed
+from repull.domain_goal import Seen, domain_waits
 from repull.failures import Failures
 from repull.goal import Goal, Outcome, World
 from repull.stage import CRASHED, ON_ITS_WAY, REFUSED, WELL, stage

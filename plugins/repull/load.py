@@ -36,6 +36,7 @@ from repull.runtimes import pins, unpin
 from repull.session import Session
 
 NODES = "/api/v1/nodes"
+HERE = b"\n"  # what goes to a node that has the image already
 PROOF, A_PROOF = 120.0, 30.0  # seconds for all canaries, at least, and for each: none of them pulls
 PAUSES = (0.0, 1.0, 3.0, 6.0)  # seconds before each try: a runtime tells its kubelet of a new image a moment later
 
@@ -91,7 +92,7 @@ class _Loading:
             self._prove(plans)
         done = "planned" if self.session.options.dry_run else "loaded"
         nodes = [
-            OnNode(job.node_name, job.name, job.digest, result)
+            OnNode(job.node_name, job.name, job.digest, "there" if job.there else result)
             for plan in plans
             for some, result in ((plan.jobs, done), (plan.present, "there"))
             for job in some
@@ -157,7 +158,7 @@ class _Loading:
             size = self.size_of(plan.chosen.image)
             say(f"Plan to load {self.archive.shown} ({in_bytes(size)} a node at most):")
             if isinstance(carrier, SshCarrier) and plan.jobs:
-                how = f"by `{shown(carrier.command(plan.jobs[0], size))}`"
+                how = f"by `{shown(carrier.command(plan.jobs[0], self._bytes(plan.jobs[0])))}`"
             else:
                 how = f"by a pod in namespace {self.namespace} that is root on its node, and goes"
             for line in plan.lines(how):
@@ -180,9 +181,9 @@ class _Loading:
         else:
             demand(self.session.cluster, [*by_pod.actions(self.namespace), *proofs])
             for job in jobs:
-                carrier.manifest(job, self.size_of(job.image), 0)  # whether there is an image for it
+                carrier.manifest(job, self._bytes(job), 0)  # whether there is an image for it
             if self.session.options.manner.dry_run != "client":
-                carrier.try_out(jobs[0], self.size_of(jobs[0].image))
+                carrier.try_out(jobs[0], self._bytes(jobs[0]))
         names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
         how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
         yes = self.session.options.yes or self.session.options.dry_run
@@ -235,8 +236,11 @@ class _Loading:
         if outcome.good:
             self.session.tell(f"{one.node}: its kubelet starts pods with {one.asked[0]} without a pull")
 
+    def _bytes(self, job: Job) -> int:
+        return len(HERE) if job.there else self.size_of(job.image)
+
     def _stream(self, job: Job) -> tuple[int, Iterator[bytes]]:
-        return write_stream(self.archive, job.image, [job.name])
+        return (len(HERE), iter((HERE,))) if job.there else write_stream(self.archive, job.image, [job.name])
 
 
 def _each_way(asked: Sequence[Pull]) -> list[Pull]:

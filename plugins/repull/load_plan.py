@@ -12,7 +12,7 @@ from typing import Optional
 from pullcore.errors import CommandError, one_line
 from pullcore.platforms import platform_of
 from pullcore.pull import Object, Pull
-from pullcore.reference import InvalidReference, Reference, parse
+from pullcore.reference import InvalidReference, Reference, parse, valid
 from pullcore.sizes import in_bytes, quantity
 
 from repull.archive import ArchivedImage
@@ -35,12 +35,14 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Job:
-    """One image for one node. image: for the node's platform alone, but where a digest is asked for."""
+    """One image for one node. image: for the node's platform alone, but where a digest is asked for; there: the node has it,
+    so that nothing goes over, and it is only pinned."""
 
     node: Object
     runtime: Runtime
     image: ArchivedImage
     name: str
+    there: bool = False
 
     @property
     def node_name(self) -> str:
@@ -71,9 +73,12 @@ class Plan:
         """The plan for people. how: "by a pod in namespace default that is root on its node"."""
         was = f" ({one_line(self.chosen.was, 200)} in the archive)" if self.chosen.was else ""
         found = []
-        for digest in dict.fromkeys(one.digest for one in self.jobs):
-            some = [one.node_name for one in self.jobs if one.digest == digest]
-            found.append(f"load {self.chosen.name}{was}, {digest[:19]}, onto {', '.join(some)}: {how}")
+        for digest, there in dict.fromkeys((one.digest, one.there) for one in self.jobs):
+            some = ", ".join(one.node_name for one in self.jobs if (one.digest, one.there) == (digest, there))
+            if there:
+                found.append(f"pin {self.chosen.name}, {digest[:19]}, on {some}, where it is already: {how}")
+            else:
+                found.append(f"load {self.chosen.name}{was}, {digest[:19]}, onto {some}: {how}")
         if self.present:
             found.append(f"leave {', '.join(one.node_name for one in self.present)}: it is there already")
         if self.untested:
@@ -91,7 +96,7 @@ def choose(
     wants the image to be, or "". Raises CommandError that names both sides."""
     asked: dict[str, list[Pull]] = {}
     for pull in pulls:
-        if reference := _parsed(pull.image):
+        for reference in valid([pull.image]):
             asked.setdefault(_key(reference), []).append(pull)
     if not asked:
         raise CommandError("nothing of the target names an image that could be loaded")
@@ -130,13 +135,6 @@ def _checked(chosen: Chosen) -> Chosen:
     return chosen
 
 
-def _parsed(image: str) -> Optional[Reference]:
-    try:
-        return parse(image)
-    except InvalidReference:
-        return None
-
-
 def _named(image: str) -> Reference:
     try:
         return parse(image)
@@ -150,9 +148,8 @@ def _key(reference: Reference) -> str:
 
 
 def _names(image: ArchivedImage) -> set[str]:
-    found = {_key(reference) for name in image.names if (reference := _parsed(name))}
-    repositories = {reference.name for name in image.names if (reference := _parsed(name))}
-    return found | {f"{repository}@{image.digest}" for repository in repositories}
+    named = valid(image.names)
+    return {_key(one) for one in named} | {f"{one.name}@{image.digest}" for one in named}
 
 
 def _some(names: Sequence[str] | Mapping[str, object]) -> str:
@@ -176,16 +173,16 @@ def plan(
         if job is None:
             faults.append(f"{name}: {fault}")
             continue
-        need = UNPACKED * size(job.image)
-        if fault := _unfit(node, need):
+        there = lists(node, job.name, job.digest)
+        if fault := _unfit(node, 0 if there else UNPACKED * size(job.image)):
             faults.append(f"{name}: {fault}")
-        jobs.append(job)
+        jobs.append(replace(job, there=there))
         notes += _node_notes(job, pin=pin)
     if not nodes:
         faults.append(f"no node is known on which a pod with {chosen.name} may run: name some with --nodes")
     if faults:
         raise CommandError(f"{chosen.name} can't be loaded: {'; '.join(faults)} (--nodes=NAME,... leaves nodes out)")
-    present = tuple(job for job in jobs if lists(job.node, job.name, job.digest))
+    present = tuple(job for job in jobs if job.there and not (pin and job.runtime.marks_pins))
     return Plan(chosen, tuple(job for job in jobs if job not in present), present, tuple(dict.fromkeys(notes)))
 
 

@@ -70,8 +70,11 @@ def run(argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     report.say_plan(run, session)
     if acting(ours):
         _confirm(session, ours, index)
-    _carry_out(run, session, index, check.believed(after) | supplied)
+    actions = Actions(session, index)
+    _carry_out(run, session, actions, check.believed(after) | supplied)
+    run.failed = [turned_out for _, turned_out in actions.failed]
     report.conclude(run, session)
+    actions.conclude()
     return 0 if run.well else 1
 
 
@@ -134,15 +137,14 @@ def _confirm(session: Session, steps: Sequence[Step], index: Index) -> None:
         session.confirm(what, yes=agreed)
 
 
-def _carry_out(run: Run, session: Session, index: Index, believed: Collection[str]) -> None:
+def _carry_out(run: Run, session: Session, actions: Actions, believed: Collection[str]) -> None:
     """Does the steps and waits; what came of it is in `run` afterwards. believed: images that a new try should get."""
-    wanted = session.options
-    actions = Actions(session, index)
+    wanted, index = session.options, actions.index
     now = [step for step in acting(run.steps) if not step.after]
     later = [step for step in acting(run.steps) if step.after]
     watched = _watched(run, session)
     if wanted.dry_run or not wanted.wait or not watched:
-        turned_out = actions.carry_out([*now, *later] if wanted.dry_run else now)
+        turned_out = run.turned_out([*now, *later] if wanted.dry_run else now, actions.carry_out)
         run.done = [] if wanted.dry_run else acting(turned_out)
         run.put_off = [] if wanted.dry_run else later
         return
@@ -154,12 +156,10 @@ def _carry_out(run: Run, session: Session, index: Index, believed: Collection[st
     feeds.start(LISTED_WITHIN)
     before = list(feeds.world.pods.values())
     try:
-        turned_out = actions.carry_out(now)
-        done = {id(old): new for old, new in zip(now, turned_out)}
-        run.steps = [done.get(id(step), step) for step in run.steps]
+        turned_out = run.turned_out(now, actions.carry_out)
         run.goals = _goals(run, session, before)
-        wait = Wait(session, feeds, failures, actions.do, later)
-        run.outcomes = wait.until(run.goals, wanted.timeout)
+        wait = Wait(session, feeds, failures, actions.attempt, later)
+        run.outcomes = {} if actions.locked_out else wait.until(run.goals, wanted.timeout)
         run.done = [*acting(turned_out), *wait.done]
     finally:
         feeds.stop()

@@ -203,7 +203,7 @@ def _load(given: Mapping[str, Any]) -> Optional[LoadOptions]:
     return LoadOptions(
         given["--load"],
         given["--to"],
-        tuple(name for name in (given["--nodes"] or "").split(",") if name),
+        command.parse_list("--nodes", given["--nodes"]),
         via,
         given["--carrier-namespace"] or None,
         given["--ssh-user"] or "",

@@ -12,7 +12,7 @@ from pullcore.dockerlogin import login_from
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.password import obtain
-from pullcore.reference import InvalidReference, parse
+from pullcore.reference import valid
 from pullcore.registry import Registry
 from pullcore.signin import Refused, SignIn
 from pullcore.sizes import in_bytes
@@ -151,14 +151,8 @@ def _is_settled(session: Session, options: PushOptions, done: Pushed, uploader: 
 
 def _sources(goal: Aim, image: ArchivedImage) -> tuple[str, ...]:
     """Other repositories of the registry that have this image by the archive's word: its blobs may be mounted from there."""
-    found = []
-    for name in image.names:
-        try:
-            reference = parse(name)
-        except InvalidReference:
-            continue
-        if reference.registry == goal.reference.registry and reference.repository != goal.reference.repository:
-            found.append(reference.repository)
+    named, own = valid(image.names), goal.reference
+    found = [one.repository for one in named if one.registry == own.registry and one.repository != own.repository]
     return tuple(dict.fromkeys(found))[:2]
 
 

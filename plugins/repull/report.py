@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Optional
 
@@ -38,10 +38,18 @@ class Run:
     pushed: Optional[Pushed] = None
     loaded: Optional[Loaded] = None
     done: list[Step] = field(default_factory=list)  # steps that were carried out
+    failed: list[Step] = field(default_factory=list)  # steps that were tried in vain, as they turned out
     put_off: list[Step] = field(default_factory=list)  # steps whose time did not come, for nobody waited
     goals: list[Goal] = field(default_factory=list)
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     causes: dict[Target, list[Diagnosis]] = field(default_factory=dict)  # why pulls failed again
+
+    def turned_out(self, steps: Sequence[Step], carry_out: Callable[[Sequence[Step]], list[Step]]) -> list[Step]:
+        """Some of its steps as they turned out, which then stand for them."""
+        found = carry_out(steps)
+        by_id = {id(old): new for old, new in zip(steps, found)}
+        self.steps = [by_id.get(id(step), step) for step in self.steps]
+        return found
 
     @property
     def stuck(self) -> list[Step]:
@@ -86,7 +94,9 @@ def conclude(run: Run, session: Session) -> None:
         session.say(f"Not done, for nobody waits (--no-wait): {clean(step.line, 600)}")
     for target, outcome in run.outcomes.items():
         _conclude_one(target, outcome, run, session)
-    for step in () if run.dry_run else run.stuck:  # the plan says it, and nothing happened since
+    for step in run.stuck:
+        if run.dry_run or step in run.failed:  # the plan says it, and nothing happened since; or it is said at the end
+            continue
         session.say(f"{step.target.ref} is not back: {clean(step.reason, 600)}")
     if not run.steps and not run.blocked and not run.outcomes:
         session.say(f"Nothing to do: {_where(run.evidence)}.")

@@ -20,7 +20,8 @@ TESTED = "1.6"  # the containerd on which our tests ran
 PINS_FROM = (1, 7)  # containerd looks at the label io.cri-containerd.pinned from then on
 PINNED = "io.cri-containerd.pinned"
 
-# In all of them: $1 bytes of standard input, $2 the socket, $3 the image's name, $4 its name without tag, $5 whether to pin.
+# In all of them: $1 bytes of standard input, $2 the socket, $3 the image's name, $4 its name without tag, $5 "pin" to
+# pin it, "only" to do nothing else: then standard input is one byte, which says that somebody is there to hear the rest.
 _BEGIN = """\
 set -eu
 PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin:/var/lib/rancher/rke2/bin:/snap/microk8s/current/bin"
@@ -43,11 +44,11 @@ _CONTAINERD = (
 if command -v ctr >/dev/null; then c() { ctr --address "$s" --namespace k8s.io "$@"; }
 else needs k3s; c() { k3s ctr --address "$s" --namespace k8s.io "$@"; }; fi
 s=$2
-archive "$1" | c images import - >&2
+if [ "$5" = only ]; then archive "$1" >/dev/null; else archive "$1" | c images import - >&2; fi
 found=$(c images ls "name==$3" | grep -o 'sha256:[0-9a-f]*' | head -n 1)
 if [ -n "$found" ]; then
   c images tag --force "$3" "$4@$found" >/dev/null || echo "it has no name by digest: nodes will not list that" >&2
-  if [ "$5" = pin ]; then c images label "$3" io.cri-containerd.pinned=pinned >/dev/null; fi
+  if [ "$5" ]; then c images label "$3" io.cri-containerd.pinned=pinned >/dev/null; fi
 fi
 """
     + _END
@@ -85,9 +86,14 @@ class Runtime:
     tested: bool = False
     by_config: bool = False  # it tells the digest of the image's configuration, not of its manifest
 
-    def arguments(self, size: int, image: str, *, pin: bool) -> list[str]:
-        """What follows `sh -c SCRIPT sh`."""
-        return [str(size), self.socket, image, repository_of(image), "pin" if pin else ""]
+    def arguments(self, size: int, image: str, *, pin: bool, there: bool = False) -> list[str]:
+        """What follows `sh -c SCRIPT sh`. there: the image is on the node already."""
+        return [str(size), self.socket, image, repository_of(image), "only" if there else "pin" if pin else ""]
+
+    @property
+    def marks_pins(self) -> bool:
+        """Whether the script can mark an image as pinned; whether the runtime heeds that, `pins` tells."""
+        return self.script is _CONTAINERD
 
 
 def repository_of(image: str) -> str:

@@ -75,10 +75,10 @@ class Comparison:
         ours, theirs = [figure(run) for run in self.our_runs], [figure(run) for run in self.their_runs]
         return Ratio(what, unit, self.ours.name, self.theirs.name, ours, theirs, target)
 
-    def time(self, target: float) -> Ratio:
+    def time(self, target: Optional[float] = None) -> Ratio:
         return self.ratio("time", "s", lambda run: run.seconds, target)
 
-    def memory(self, target: float) -> Ratio:
+    def memory(self, target: Optional[float] = None) -> Ratio:
         return self.ratio("peak memory", "MiB", lambda run: run.kib / 1024, target)
 
     def cpu(self) -> Ratio:
@@ -92,6 +92,12 @@ def compare(ours: Command, theirs: Command, env: Mapping[str, str], folder: Path
         _run(command, env, folder / "output", check=True)
     pairs = [(_run(ours, env, folder / "output"), _run(theirs, env, folder / "output")) for _ in range(runs)]
     return Comparison(ours, theirs, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+
+
+def alone(command: Command, env: Mapping[str, str], folder: Path, runs: int) -> list[Run]:
+    """Runs one command after a warm-up, in which its output is looked at. Raises BenchError."""
+    _run(command, env, folder / "output", check=True)
+    return [_run(command, env, folder / "output") for _ in range(runs)]
 
 
 def _run(command: Command, env: Mapping[str, str], output: Path, check: bool = False) -> Run:

@@ -14,12 +14,14 @@ from typing import Any
 
 Object = dict[str, Any]
 
-PODS = 5000
-NODES = 100
+PODS = 10_000
+FEW = 1_000  # of them for the first look: how the time grows is a figure too
+PODS_PER_NODE = 20
 NAMESPACES = 20
-FAILING_NAMESPACES = 5  # the first ones
-WAITING = 150
-WORKLOADS = 30  # Deployments behind the waiting pods; every healthy pod has one that is not there
+FAILING = 10  # one pod in so many waits for its image
+FAILING_WORKLOADS, HEALTHY_WORKLOADS = 60, 200
+COMMON = 2  # images that the workloads of a namespace have in common
+PULLS = FAILING_WORKLOADS + HEALTHY_WORKLOADS + COMMON * NAMESPACES
 REGISTRY = "registry.example.com"
 TIME = "2026-01-05T09:30:00Z"
 PULL = 'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
@@ -41,22 +43,31 @@ REFUSALS = (
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod to be: `number` decides all that differs."""
+    """One pod to be: `number` decides all that differs. The first thousand are as mixed as all of them.
+
+    The texts in which pods of the same group differ are of the same length: `filling` copies the bytes that etcd has.
+    """
 
     number: int
 
     @property
     def waits(self) -> bool:
-        return self.number < WAITING
+        return self.number % FAILING == 0
+
+    @property
+    def group(self) -> int:
+        """Which of the workloads it belongs to."""
+        if self.waits:
+            return self.number // FAILING % FAILING_WORKLOADS
+        return FAILING_WORKLOADS + (self.number - self.number // FAILING - 1) % HEALTHY_WORKLOADS
 
     @property
     def workload(self) -> str:
-        return f"billing-{self.number % WORKLOADS}" if self.waits else f"shop-{self.number // 4}"
+        return workload(self.group)
 
     @property
     def namespace(self) -> str:
-        spread = FAILING_NAMESPACES if self.waits else NAMESPACES
-        return namespace(self.number % WORKLOADS % spread if self.waits else self.number // 4 % spread)
+        return namespace(self.group % NAMESPACES)
 
     @property
     def replica_set(self) -> str:
@@ -64,11 +75,28 @@ class Pod:
 
     @property
     def name(self) -> str:
-        return f"{self.replica_set}-{_hash(str(self.number), 5)}"
+        return f"{self.replica_set}-{self.number:05}"
+
+    @property
+    def node(self) -> str:
+        return node_name(self.number // PODS_PER_NODE)
+
+    @property
+    def node_address(self) -> str:
+        node = self.number // PODS_PER_NODE
+        return f"192.168.{100 + node // 100}.{100 + node % 100}"
+
+    @property
+    def address(self) -> str:
+        return f"10.{100 + self.number // 10_000}.{100 + self.number // 100 % 100}.{100 + self.number % 100}"
 
     @property
     def image(self) -> str:
-        return f"{REGISTRY}/team/{self.workload}:2.{self.number % 7 if not self.waits else 0}.1"
+        return f"{REGISTRY}/team/{self.workload}:2.{self.group % 7}.1"
+
+
+def workload(group: int) -> str:
+    return f"billing-{group}" if group < FAILING_WORKLOADS else f"shop-{group - FAILING_WORKLOADS}"
 
 
 def namespace(number: int) -> str:
@@ -80,7 +108,8 @@ def _hash(text: str, length: int) -> str:
 
 
 def surroundings() -> Iterator[tuple[str, Object]]:
-    """Everything but the pods, with the path where it is created: namespaces, accounts, secrets, nodes, workloads."""
+    """What is there before pods and nodes, with the path where it is created: namespaces, accounts, secrets, and the
+    workloads that fail; every healthy pod has one that is not there."""
     for number in range(NAMESPACES):
         yield "/api/v1/namespaces", {"metadata": {"name": namespace(number)}}
     for number in range(NAMESPACES):
@@ -93,14 +122,12 @@ def surroundings() -> Iterator[tuple[str, Object]]:
             secret = {"metadata": {"name": "registry"}, "data": {".dockerconfigjson": data}}
             yield f"{core}/secrets", {**secret, "type": "kubernetes.io/dockerconfigjson"}
         yield f"{core}/serviceaccounts", account
-    for number in range(NODES):
-        yield "/api/v1/nodes", node(number)
-    for number in range(WORKLOADS):
-        pod = Pod(number)
+    for number in range(FAILING_WORKLOADS):
+        pod = Pod(number * FAILING)
         sets = f"/apis/apps/v1/namespaces/{pod.namespace}"
         labels = {"app": pod.workload}
         template = {"metadata": {"labels": labels}, "spec": pod_spec(pod)}
-        spec = {"replicas": WAITING // WORKLOADS, "selector": {"matchLabels": labels}, "template": template}
+        spec = {"replicas": PODS // FAILING // FAILING_WORKLOADS, "selector": {"matchLabels": labels}, "template": template}
         yield f"{sets}/deployments", {"metadata": {"name": pod.workload, "labels": labels}, "spec": spec}
         owner = _owner("Deployment", pod.workload)
         yield (
@@ -111,7 +138,7 @@ def surroundings() -> Iterator[tuple[str, Object]]:
 
 def events(pod: Pod, uid: str) -> Iterator[Object]:
     """What the kubelet writes about a pod whose image cannot be pulled."""
-    refusal = REFUSALS[pod.number % len(REFUSALS)].format(**_words(pod))
+    refusal = _refusal(pod)
     image = pod.image
     told = (
         ("Normal", "Pulling", f'Pulling image "{image}"', 4),
@@ -137,12 +164,17 @@ def events(pod: Pod, uid: str) -> Iterator[Object]:
             "count": count,
             "firstTimestamp": TIME,
             "lastTimestamp": TIME,
-            "source": {"component": "kubelet", "host": node_name(pod.number)},
+            "source": {"component": "kubelet", "host": pod.node},
         }
 
 
+def nodes(pods: range) -> range:
+    """The numbers of the nodes that these pods run on."""
+    return range(pods.start // PODS_PER_NODE, -(-pods.stop // PODS_PER_NODE))
+
+
 def node_name(number: int) -> str:
-    return f"bench-node-{number % NODES}"
+    return f"bench-node-{number:03}"
 
 
 def node(number: int) -> Object:
@@ -150,8 +182,8 @@ def node(number: int) -> Object:
     images = [
         {
             "names": [
-                f"{REGISTRY}/team/shop-{(number * 50 + one) % 1200}@sha256:{_hash(f'image-{one}', 64)}",
-                f"{REGISTRY}/team/shop-{(number * 50 + one) % 1200}:2.{one % 7}.1",
+                f"{REGISTRY}/team/shop-{(number * 50 + one) % HEALTHY_WORKLOADS}@sha256:{_hash(f'image-{one}', 64)}",
+                f"{REGISTRY}/team/shop-{(number * 50 + one) % HEALTHY_WORKLOADS}:2.{one % 7}.1",
             ],
             "sizeBytes": 90_000_000 + one,
         }
@@ -224,7 +256,7 @@ def new_pod(pod: Pod) -> Object:
     owner = _owner("ReplicaSet", pod.replica_set)
     return {
         "metadata": {"name": pod.name, "labels": labels, "annotations": annotations, "ownerReferences": [owner]},
-        "spec": {**pod_spec(pod), "nodeName": node_name(pod.number)},
+        "spec": {**pod_spec(pod), "nodeName": pod.node},
     }
 
 
@@ -243,13 +275,12 @@ def status(pod: Pod) -> Object:
     completed = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": TIME, "finishedAt": TIME}}
     spec = pod_spec(pod)
     app, proxy = spec["containers"]
-    address = f"10.{pod.number // 60000}.{pod.number // 250 % 250}.{pod.number % 250 + 1}"
     return {
         "phase": "Pending" if pod.waits else "Running",
         "conditions": conditions,
-        "hostIP": f"192.168.0.{pod.number % NODES}",
-        "podIP": address,
-        "podIPs": [{"ip": address}],
+        "hostIP": pod.node_address,
+        "podIP": pod.address,
+        "podIPs": [{"ip": pod.address}],
         "startTime": TIME,
         "qosClass": "Burstable",
         "initContainerStatuses": [_container(spec["initContainers"][0], completed)],
@@ -278,9 +309,18 @@ def _words(pod: Pod) -> dict[str, str]:
     return {"image": pod.image, "path": path, "tag": tag}
 
 
+def differing(pod: Pod) -> tuple[str, ...]:
+    """What tells a pod from others of its group, but for what the API server makes up."""
+    return pod.name, pod.node, pod.node_address, pod.address
+
+
+def _refusal(pod: Pod) -> str:
+    return REFUSALS[pod.group // 10 % len(REFUSALS)].format(**_words(pod))
+
+
 def _waiting(pod: Pod) -> Object:
-    refusal = REFUSALS[pod.number % len(REFUSALS)].format(**_words(pod))
-    if pod.number // WORKLOADS % 2:
+    refusal = _refusal(pod)
+    if pod.number // FAILING // FAILING_WORKLOADS % 2:
         return {"waiting": {"reason": "ErrImagePull", "message": refusal}}
     message = f'Back-off pulling image "{pod.image}": ErrImagePull: {refusal}'
     return {"waiting": {"reason": "ImagePullBackOff", "message": message}}

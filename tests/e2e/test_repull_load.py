@@ -99,6 +99,12 @@ def test_by_pod(repull: Repull, kubectl: Kubectl, cluster: Cluster, image: str, 
     assert sorted((one["node"], one["image"], one["result"]) for one in found["nodes"]) == [
         (node.name, image, "there") for node in cluster.nodes
     ]
+    pinned = load(repull, cluster, "daemonset/web", archive, "--pin", "-o", "json")
+    assert line_with(pinned.err, f"pin {image}, ", "where it is already", "root on its node")
+    assert pinned.err.count(": pinned, 0 B") == 2
+    assert [one["result"] for one in pinned.json["load"]["nodes"]] == ["there", "there"]
+    labels = [nodes.ctr(node, "images", "ls", f"name=={image}") for node in cluster.nodes]
+    assert all("io.cri-containerd.pinned=pinned" in one for one in labels)
     assert uids(kubectl, "web") == running
 
 

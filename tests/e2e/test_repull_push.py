@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from .cluster import node as nodes
 from .cluster.images import Pusher
 from .cluster.model import Cluster, Registry
-from .conftest import Kubectl, make_secret
+from .conftest import Kubectl, Result, make_secret
 from .domain_kit import SECRET, DomainRepull, runs, stuck_introspector
 from .repull_kit import Repull, bare, is_running, wait_pod_refused, wait_refused, wait_running, workload
 
@@ -93,7 +94,8 @@ def test_a_deployment_gets_an_oci_layout_over_tls(
 def test_a_domain_whose_image_was_never_pushed(
     kubectl: Kubectl, cluster: Cluster, registries: dict[str, Registry], tmp_path: Path
 ) -> None:
-    """The operator's FAQ from `docker push` to the servers, in one command; the archive is packed by gzip."""
+    """The operator's FAQ from `docker push` to the servers, by the command that pullcheck prints, in a shell; the archive is
+    packed by gzip."""
     registry = registries["htpasswd"]
     repull = DomainRepull(kubectl, registry, tmp_path / "saved")
     image = registry.image(f"owner/{kubectl.namespace}:1.0")
@@ -101,7 +103,13 @@ def test_a_domain_whose_image_was_never_pushed(
     stuck_introspector(kubectl, registry, SECRET, image=image)
     archive = tmp_path / "domain1.tar.gz"
     archive.write_bytes(gzip.compress(Path(cluster.image_archive).read_bytes()))
-    result = repull("--push", str(archive))
+    report = kubectl.plugin("pullcheck", "domain1", "--plain-http", registry.address, "-o", "json").json
+    (line,) = [line for line in report["pulls"][0]["findings"][0]["fix"] if "--push=ARCHIVE" in line]
+    told = subprocess.run(
+        ["sh", "-c", shlex.join(["set", "--", *repull.words]) + "\n" + line.replace("ARCHIVE", str(archive)) + ' "$@"'],
+        env=kubectl.env, capture_output=True, text=True, timeout=700,
+    )  # fmt: skip
+    result = repull.judged(Result(told.returncode, told.stdout, told.stderr), 0)
     assert f"{image} pushed, sha256:" in result.out
     assert f"domain/domain1 in {kubectl.namespace} is back: 2 pods started" in result.out
     assert runs(kubectl)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import json
 import re
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -38,11 +41,19 @@ class Asked:
 
 @dataclass
 class Answer:
+    """What is sent. wait: seconds before it; drip: seconds after each byte of the body; cut: so many bytes of the body are
+    sent before the connection is closed, with -1 not even the head."""
+
     status: int = 200
     body: Union[bytes, Object] = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
     wait: float = 0
     drip: float = 0
+    cut: Optional[int] = None
+
+    @property
+    def content(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 def status(code: int, reason: str, message: str, **more: Any) -> Answer:
@@ -50,11 +61,16 @@ def status(code: int, reason: str, message: str, **more: Any) -> Answer:
 
 
 class StandIn:
-    """A stand-in API server: `answer` says what to send; `asked` holds what came."""
+    """A stand-in API server: `answer` says what to send; `asked` holds what came. context: for HTTPS; may be changed, and
+    counts for new connections. refused: numbers of connections (from 1) whose TLS handshake is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Optional[ssl.SSLContext] = None) -> None:
         self.asked: list[Asked] = []
         self.closes_silently = False
+        self.context = context
+        self.refused: set[int] = set()
+        self.connections = 0
+        self._open: set[socket.socket] = set()
         self.answer: Callable[[Asked], Answer] = lambda asked: Answer(body={"kind": "Pod"})
         outer = self
 
@@ -73,7 +89,11 @@ class StandIn:
                 outer.asked.append(asked)
                 answer = outer.answer(asked)
                 time.sleep(answer.wait)
-                body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+                body = answer.content
+                if answer.cut is not None:
+                    self.close_connection = True
+                    if answer.cut < 0:
+                        return
                 self.send_response(answer.status)
                 for name, value in answer.headers:
                     self.send_header(name, value)
@@ -84,7 +104,7 @@ class StandIn:
                         self.wfile.write(body[at : at + 1])
                         time.sleep(answer.drip)
                 else:
-                    self.wfile.write(body)
+                    self.wfile.write(body if answer.cut is None else body[: answer.cut])
                 self.close_connection = self.close_connection or outer.closes_silently
 
             def peer(self) -> str:
@@ -100,16 +120,59 @@ class StandIn:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
+            def get_request(self) -> tuple[socket.socket, Any]:
+                connection, address = super().get_request()
+                outer.connections += 1
+                if outer.connections in outer.refused:
+                    connection.sendall(DECODE_ERROR)
+                    connection.close()
+                    raise OSError("refused")
+                if outer.context:
+                    connection = outer.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+                outer._open.add(connection)
+                return connection, address
+
+            def shutdown_request(self, request: Any) -> None:
+                outer._open.discard(request)
+                super().shutdown_request(request)
+
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Clients that leave are no news."""
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        def listen(port: int = 0) -> None:
+            self.server = Server(("127.0.0.1", port), Handler)
+            threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+        self._listen = listen
+        self._closed = False
+        self._going = threading.Lock()
+        listen()
+        self.port: int = self.server.server_address[1]
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
 
     def close(self) -> None:
+        self._closed = True
+        with self._going:
+            self._hang_up()
+
+    def restart(self, seconds: float) -> None:
+        """Is killed, and there again after so many seconds; what it keeps stays."""
+        with self._going:
+            self._hang_up()
+
+        def again() -> None:
+            with self._going:
+                if not self._closed:
+                    self._listen(self.port)
+
+        threading.Timer(seconds, again).start()
+
+    def _hang_up(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 # --- An API server that keeps objects ------------------------------------------------------------------------------
@@ -121,6 +184,7 @@ PATH = re.compile(
 )
 GROUP = re.compile(r"/apis/[^/]+")
 UNKNOWN = status(404, "NotFound", "the server could not find the requested resource", details={})
+DECODE_ERROR = b"\x15\x03\x03\x00\x02\x02\x32"  # the fatal alert of TLS (RFC 8446, section 6)
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MADE = "2026-03-01T12:00:00Z"
 WATCHED = 5.0  # seconds after which a watch ends, if nothing happens
@@ -166,7 +230,7 @@ class ClusterStandIn(StandIn):
     that it does not know. before: is called with each request first, may change the objects, and may answer in its place.
     """
 
-    def __init__(self, *objects: Object) -> None:
+    def __init__(self, *objects: Object, context: Optional[ssl.SSLContext] = None) -> None:
         self.objects: dict[Name, Object] = {}
         self.denied: set[tuple[str, str, str]] = set()
         self.unserved: set[str] = set()
@@ -175,7 +239,7 @@ class ClusterStandIn(StandIn):
         self._changed = threading.Condition(self.lock)
         self._history: list[tuple[int, str, Object]] = []  # resource version, type of event, object
         self._version = 1000
-        super().__init__()
+        super().__init__(context)
         self.answer = self._answer
         for value in objects:
             self.put(value)
@@ -319,8 +383,13 @@ class ClusterStandIn(StandIn):
         ]
         if "as=PartialObjectMetadataList" in "".join(asked.all("Accept")):
             items = [{"metadata": item["metadata"]} for item in items]
+        metadata = {"resourceVersion": str(self._version)}
+        begin, limit = int(asked.query.get("continue") or 0), int(asked.query.get("limit") or 0)
+        if limit and begin + limit < len(items):
+            metadata["continue"] = str(begin + limit)  # a real one tells of the objects as they were at the first page
+        items = items[begin : begin + limit] if limit else items
         found = {"kind": f"{place.kind.name}List", "apiVersion": place.kind.group_version(place.version)}
-        return Answer(body={**found, "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        return Answer(body={**found, "metadata": metadata, "items": items})
 
     def _watch(self, place: Place, asked: Asked) -> Answer:
         """What happened since a resource version, as soon as anything did; then the watch ends, which servers may do."""

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import jsonschema
 import pytest
 from pullcore import command
-from repull import main, remake, steps, wait
+from repull import domain_plan, main, remake, steps, wait
 
 from tests.unit.builders import IMAGE, PASSWORD, REFUSED, Object, account, domain, pod, secret_object, waiting, workload
 from tests.unit.repull_builders import BACK_OFF, RUNS, changed, going, introspected, owned_by, server
@@ -64,8 +64,8 @@ class Kit:
 
     def run(self, *argv: str, stdin: str = "") -> Result:
         out, err = io.StringIO(), io.StringIO()
-        words = [*argv, "-n", "default", f"--kubeconfig={self.config}", f"--save-dir={self.saves}", "--no-registry"]
-        words = [word for word in words if word != "-n" or "-A" not in argv]
+        words = [*argv, f"--kubeconfig={self.config}", f"--save-dir={self.saves}", "--no-registry"]
+        words += [] if "-A" in argv else ["-n", "default"]
         code = command.run(lambda: main.run(words, io.StringIO(stdin), out, err), "repull", out, err)
         data = self.cluster.get("Secret", "good", "default")["data"][".dockerconfigjson"]
         files = "".join(path.read_text() for path in self.saves.glob("*")) if self.saves.is_dir() else ""
@@ -234,8 +234,59 @@ def test_what_is_refused_in_the_middle(kit: Kit, answer: Answer, said: str) -> N
     assert found.code == 1
     last = found.err.splitlines()[-1]
     assert last.startswith(f"error: {said}")
-    assert last.endswith('; done: pod "web-5d9-0" deleted; not done: delete pod/web-5d9-1, delete pod/web-5d9-2')
-    assert [kit.cluster.has("Pod", f"web-5d9-{number}", "default") for number in range(3)] == [False, True, True]
+    assert last.endswith('; not done: delete pod/web-5d9-1; done: pod "web-5d9-0" deleted, pod "web-5d9-2" deleted')
+    assert [kit.cluster.has("Pod", f"web-5d9-{number}", "default") for number in range(3)] == [False, True, False]
+
+
+@pytest.mark.parametrize("more", [["--no-wait"], ["--timeout=5s"]])
+def test_what_is_refused_in_a_scan_stops_nothing_else(kit: Kit, more: list[str]) -> None:
+    """The others are done, all is told at the end, and the document is there."""
+    deploy(kit, of_web(0))
+    put_domain(kit)
+    refused = 'admission webhook "no.example.com" denied the request'
+    kit.intercept("DELETE", PODS, always=status(403, "Forbidden", refused))
+    found = kit.run("-A", "-y", "-o=json", "--timeout=1s", *more)
+    assert found.code == 1
+    assert version(kit) == "1"
+    document = json.loads(found.out)
+    jsonschema.validate(document, SCHEMA, jsonschema.Draft202012Validator)
+    assert document["result"] == "failed"
+    assert {one["name"]: one["result"] for one in document["targets"]}["web"] == "stuck"
+    assert {one["object"]: one["done"] for one in document["steps"]} == {"pod/web-5d9-0": False, "domain/domain1": True}
+    assert found.err.splitlines()[-1] == (
+        f"error: Error from server (Forbidden): {refused}; not done: delete pod/web-5d9-0; "
+        "done: domain.weblogic.oracle/domain1 patched"
+    )
+
+
+def test_what_fails_once_its_time_has_come(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that the operator does not make anew is deleted later; that this is refused ends nothing."""
+    monkeypatch.setattr(domain_plan, "GRACE", 0.05)
+    value = put_domain(kit)
+    kit.cluster.put(changed(server("managed-1", domain=value), spec__imagePullSecrets=[{"name": "gone"}]))
+    kit.intercept("DELETE", PODS, always=status(403, "Forbidden", "no"))
+    found = kit.run("domain1", "--timeout=1s", "-o=json")
+    assert found.code == 1
+    assert json.loads(found.out)["result"] == "failed"
+    assert "not done: delete pod/domain1-managed-1" in found.err.splitlines()[-1]
+
+
+def test_once_nobody_answers_the_rest_is_not_tried(kit: Kit) -> None:
+    deploy(kit, of_web(0), of_web(1))
+    count = kit.intercept("DELETE", PODS, Answer(cut=-1))
+    found = kit.run("web", "--no-wait")
+    assert (found.code, count) == (1, [1])
+    assert "not done: delete pod/web-5d9-0, delete pod/web-5d9-1" in found.err.splitlines()[-1]
+
+
+def test_a_busy_server_is_no_disruption_budget(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pullcore.cluster.LONGEST_PAUSE", 0.01)
+    deploy(kit, of_web(status__phase="Running"))
+    kit.intercept("POST", f"{PODS}/web-5d9-0/eviction", always=Answer(429, b"busy"))
+    found = kit.run("web", "--no-wait")
+    assert found.code == 1
+    assert "budget" not in found.err
+    assert "too many requests" in found.err.splitlines()[-1]
 
 
 BUDGET = {"causes": [{"reason": "DisruptionBudget", "message": "The disruption budget web needs 2 healthy pods and has 2"}]}

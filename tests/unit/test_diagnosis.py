@@ -227,6 +227,30 @@ def test_invalid_name() -> None:
     assert "Registry.example.com/team/app:1.0" in one.findings[0].fix[0]
 
 
+PUSH, LOAD = "kubectl repull pod/p --push=ARCHIVE -n shop", "kubectl repull pod/p --load=ARCHIVE -n shop"
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "says", "supplied"),
+    [
+        (IMAGE, "IfNotPresent", NOT_FOUND, [PUSH, LOAD]),
+        (IMAGE, "Always", NOT_FOUND, [PUSH]),  # nodes would ask the registry in any case
+        ("nginx:no-such", "IfNotPresent", "docker.io/library/nginx:no-such: not found", [LOAD]),  # nobody's to push to
+        (IMAGE, "Never", f'Container image "{IMAGE}" is not present with pull policy of Never', [LOAD]),
+        (IMAGE, "IfNotPresent", "dial tcp 10.0.0.1:443: connect: connection refused", []),
+    ],
+)
+def test_an_image_that_is_only_on_somebodys_machine(image: str, policy: str, says: str, supplied: list[str]) -> None:
+    """The ways to supply it stand after what mends a wrong name, each marked as another way."""
+    reason = "ErrImageNeverPull" if policy == "Never" else "ErrImagePull"
+    value = pod("p", container(image=image, policy=policy), state=waiting(says, reason), namespace="shop")
+    fix = only(report(value, node("n1"))).findings[0].fix
+    last = fix[len(fix) - len(supplied) :]
+    assert [line.partition("; ")[2] for line in last] == supplied
+    assert all(line.startswith(": 'or, if you have the image, ") for line in last)
+    assert not any("ARCHIVE" in line for line in fix[: len(fix) - len(supplied)])
+
+
 def test_never_pull_and_present_not_usable() -> None:
     said = f'Container image "{IMAGE}" is not present with pull policy of Never'
     value = pod("p", container(policy="Never"), state=waiting(said, "ErrImageNeverPull"))

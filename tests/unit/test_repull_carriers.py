@@ -86,12 +86,14 @@ def test_what_a_node_says_of_a_digest() -> None:
 # The shell, with a ctr that is none: what it is given, and what comes of its answers
 
 
-def run_script(folder: Path, ctr: str, *, pin: bool = False) -> tuple[subprocess.CompletedProcess[bytes], str]:
+def run_script(
+    folder: Path, ctr: str, *, pin: bool = False, there: bool = False
+) -> tuple[subprocess.CompletedProcess[bytes], str]:
     """The script with ten bytes, of which it is to take six; and what ctr was called with."""
     tool, log = folder / "ctr", folder / "log"
     tool.write_text(f'#!/bin/sh\necho "$@" >>{shlex.quote(str(log))}\n{ctr}\n')
     tool.chmod(0o755)
-    argv = ["sh", "-c", CONTAINERD.script, "sh", *CONTAINERD.arguments(6, IMAGE, pin=pin)]
+    argv = ["sh", "-c", CONTAINERD.script, "sh", *CONTAINERD.arguments(6, IMAGE, pin=pin, there=there)]
     path = f"{folder}:/usr/bin:/bin"
     done = subprocess.run(argv, input=b"0123456789", capture_output=True, env={"PATH": path}, timeout=30)
     return done, log.read_text() if log.exists() else ""
@@ -140,6 +142,13 @@ def test_script(tmp_path: Path) -> None:
     ]
     _, log = run_script(tmp_path, ANSWERS)
     assert log.count(" label ") == 1  # of the run before
+
+
+def test_script_for_what_is_there(tmp_path: Path) -> None:
+    """It imports nothing, and tells the digest and pins all the same."""
+    done, log = run_script(tmp_path, ANSWERS, pin=True, there=True)
+    assert (done.returncode, digest_in(done.stdout.decode(), IMAGE)) == (0, DIGEST), done.stderr
+    assert "import" not in log and log.count(" label ") == 1
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,18 @@ def test_nodes_that_have_it_are_left() -> None:
     assert "leave n1: it is there already" in found.lines("by train")
 
 
+def test_pinning_reaches_nodes_that_have_it() -> None:
+    """Nothing goes over to them, so that they need no room; where nothing could mark it, they are left as they are."""
+    listed = [{"names": [f"registry.example.com/team/app@{digest('a')}", IMAGE]}]
+    full = {"status__images": listed, "status__allocatable": {"ephemeral-storage": "1"}}
+    found = planned(changed(node("n1"), **full), changed(node("n2", runtime="cri-o://1.34.0"), **full), node("n3"), pin=True)
+    assert [(job.node_name, job.there) for job in found.jobs] == [("n1", True), ("n3", False)]
+    assert [job.node_name for job in found.present] == ["n2"]
+    lines = found.lines("by train")
+    assert f"pin {IMAGE}, {digest('a')[:19]}, on n1, where it is already: by train" in lines
+    assert f"load {IMAGE}, {digest('a')[:19]}, onto n3: by train" in lines
+
+
 def condition(value: Object, kind: str, status: str) -> Object:
     return changed(value, status__conditions=[{"type": "Ready", "status": "True"}, {"type": kind, "status": status}])
 

@@ -167,6 +167,7 @@ REFUSED = [
     ("web --parallelism=5", "--parallelism says how something is loaded: it needs --load"),
     ("--load=a.tar", "--load needs the name of what waits for the image, such as pod/web-0 or domain1"),
     ("web --load=", "--load needs the name of an archive"),
+    ("web --load=a --nodes=,", "--nodes needs names, with commas between them"),
     ("web --load=a --push=b", "--push and --load are two ways to supply the image: one is enough"),
     ("web --load=a --via=train", 'invalid value "train" for --via: one of pod, ssh'),
     ("web --load=a --ssh-user=bob", "--ssh-user goes with --via=ssh only"),

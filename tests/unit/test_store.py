@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pullcore.cluster import Cluster
+from pullcore.cluster import Cluster, NotFound
 from pullcore.command import Connection
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS
@@ -55,5 +55,8 @@ def test_versions_are_tried_until_one_answers(store: ClusterStore, server: Clust
 def test_what_is_not_there(store: ClusterStore, server: ClusterStandIn, read: str) -> None:
     assert getattr(store, read)(DOMAIN, "ns", "gone") is None
     assert len(server.asked) == 1, "the kind is known: no other version can have it"
+    server.unserved = {"Domain"}
+    assert getattr(ClusterStore(store.cluster, store.vault), read)(DOMAIN, "ns", "domain1") is None
     server.unserved = {"Pod"}
-    assert getattr(store, read)(POD, "ns", "web") is None
+    with pytest.raises(NotFound):  # that is no Kubernetes
+        getattr(store, read)(POD, "ns", "web")

@@ -21,6 +21,7 @@ class ControlPlane:
     tokens: dict[str, str]  # by user
     kubeconfigs: dict[str, Path]
     api: Api
+    etcd_url: str
 
 
 def _kubeconfig(path: Path, url: str, ca_file: Path, user: str, token: str, context: str) -> Path:
@@ -93,7 +94,7 @@ def start(processes: Processes, binaries: Path, ports: Ports, nodes: list[str]) 
         "--profiling=false",
     ]
     processes.start("kube-apiserver", argv)
-    return ControlPlane(url, ca, tokens, kubeconfigs, Api(url, tokens["admin"], str(ca.certificate_file)))
+    return ControlPlane(url, ca, tokens, kubeconfigs, Api(url, tokens["admin"], str(ca.certificate_file)), etcd)
 
 
 def start_controllers(processes: Processes, binaries: Path, plane: ControlPlane) -> None:

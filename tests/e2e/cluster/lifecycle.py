@@ -109,6 +109,7 @@ def _up(processes: Processes, ports: machine.Ports, say: Callable[[str], None]) 
         kubeconfig=str(plane.kubeconfigs["admin"]),
         kubectl=str(built / "kubectl"),
         api_url=plane.url,
+        etcd_url=plane.etcd_url,
         admin_token=plane.tokens["admin"],
         ca_file=str(plane.ca.certificate_file),
         nodes=nodes,

@@ -62,6 +62,7 @@ class Cluster:
     kubeconfig: str
     kubectl: str
     api_url: str
+    etcd_url: str
     admin_token: str
     ca_file: str
     nodes: list[Node]

@@ -1,0 +1,155 @@
+"""Runs commands in this process against a server with a fault, many at a time: most of them wait most of the time."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+import ssl
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Optional
+
+from pullcheck import main as pullcheck
+from pullcore import cluster, command, probe, watching
+from pullsecret import main as pullsecret
+from repull import main as repull
+from repull import remake, wait
+
+from tests.e2e.cluster.pki import make
+
+from ..standin import Name, Object
+from .kinds import Fault
+from .scenes import Scene
+from .server import Call, FaultyStandIn
+
+MAINS: dict[str, Any] = {"pullcheck": pullcheck.check, "pullsecret": pullsecret.run, "repull": repull.run}
+# What each run writes anew: versions, times, names of fields' managers.
+BEGIN = re.compile(r"error: |Error from server|Unable to connect to the server|The connection to the server")
+FLEETING = ("resourceVersion", "uid", "creationTimestamp", "managedFields")
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Of the stand-in, and of another server that its CA does not know."""
+
+    authority: Path
+    own: ssl.SSLContext
+    other: ssl.SSLContext
+
+
+@lru_cache(maxsize=1)
+def certificates() -> Certificates:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        contexts = []
+        for name in ("own", "other"):
+            authority = make(folder, f"{name}-ca", common_name=name)
+            pair = make(folder, name, authority, ["127.0.0.1"])
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.certificate_file, pair.key_file)
+            contexts.append(context)
+        kept = Path(tempfile.mkdtemp()) / "ca.crt"
+        kept.write_bytes((folder / "own-ca.crt").read_bytes())
+    return Certificates(kept, *contexts)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left. state: the objects afterwards, without what is another in each run; saved: files of repull."""
+
+    code: int
+    out: str
+    err: str
+    state: dict[Name, Object]
+    calls: tuple[Call, ...]
+    saved: tuple[str, ...]
+    seconds: float
+    hits: int = 0
+
+    @property
+    def both(self) -> str:
+        return self.out + self.err
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines that a command ends with when it stops."""
+        return [line for line in self.err.splitlines() if BEGIN.match(line) and not line.endswith("; trying again")]
+
+
+def hurry() -> None:
+    """Has this process wait less than people do, and read lists in pages of one object."""
+    cluster.PAGE = vars(watching)["PAGE"] = 1
+    cluster.LONGEST_PAUSE = 0.02
+    probe.PAUSES = (0.05,)  # type: ignore[assignment]
+    remake.POLL, remake.LEAST, wait.TICK, wait.SETTLED = 0.01, 0.0, 0.05, 0.0
+    following: Any = watching.Following.__init__
+    following.__kwdefaults__["pauses"] = (0.05, 0.1, 0.2)
+
+
+class Run:
+    """One command with one server, which may be run again."""
+
+    def __init__(self, scene: Scene, fault: Optional[Fault] = None, call: Optional[Call] = None) -> None:
+        self.scene, self.fault = scene, fault
+        context = certificates().own if fault and fault.tls else None
+        self.server = FaultyStandIn(scene, fault, call, context)
+        self.folder = tempfile.TemporaryDirectory()
+        self.saves = Path(self.folder.name) / "saved"
+        self.before = _lasting(self.server.snapshot())
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
+        self.folder.cleanup()
+
+    def once(self, *argv: str) -> Result:
+        """Runs it, or another command line of the same plugin; the result."""
+        scene, options = self.scene, self.fault.options if self.fault else ()
+        config = _kubeconfig(self.server, Path(self.folder.name))
+        argv = (*(argv or scene.argv[1:]), *options, f"--kubeconfig={config}")
+        if scene.plugin == "repull":
+            argv = (*argv, f"--save-dir={self.saves}", "--timeout=10s")
+        out, err = io.StringIO(), io.StringIO()
+        stdin = io.TextIOWrapper(io.BytesIO(scene.stdin.encode()))
+        began, first = time.monotonic(), len(self.server.calls)
+        code = command.run(lambda: MAINS[scene.plugin](argv, stdin, out, err), scene.plugin, out, err)
+        took = time.monotonic() - began
+        saved = tuple(path.name for path in self.saves.glob("*")) if self.saves.exists() else ()
+        calls = tuple(self.server.calls[first:])
+        state = _lasting(self.server.snapshot())
+        return Result(code, out.getvalue(), err.getvalue(), state, calls, saved, took, self.server.hits)
+
+
+def _kubeconfig(server: FaultyStandIn, folder: Path) -> Path:
+    path = folder / "kubeconfig"
+    cluster = {"server": server.url}
+    if server.context:
+        cluster["certificate-authority"] = str(certificates().authority)
+    document = {
+        "current-context": "x",
+        "clusters": [{"name": "x", "cluster": cluster}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x", "namespace": "default"}}],
+        "users": [{"name": "x", "user": {"token": "TOKEN-OF-BOB"}}],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def _lasting(objects: dict[Name, Object]) -> dict[Name, Object]:
+    """The objects without what each run makes anew."""
+    found = {}
+    for name, value in objects.items():
+        kept = copy.deepcopy(value)
+        for key in FLEETING:
+            kept["metadata"].pop(key, None)
+        if name[0] == "Domain" and "introspectVersion" in kept["spec"]:
+            kept["spec"]["introspectVersion"] = "another"
+        found[name] = kept
+    return found

@@ -1,0 +1,204 @@
+"""The table: at which calls each cell is tried, what came of it, and the page that tells it."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from multiprocessing import get_context
+
+from .kinds import ALWAYS, FAULTS, ONCE, Fault
+from .runs import Result, Run, hurry
+from .scenes import SCENES, Scene
+from .server import Call, is_of_crd
+from .verdict import WORDS, judge
+
+OFTEN = 3  # how many of the same requests of a run are told apart
+AT_ONCE = 6  # runs in one process: most of them wait
+NONE = "–"
+Cell = tuple[str, str]  # names of a scene and of a fault
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command with a fault at one call of it."""
+
+    scene: Scene
+    fault: Fault
+    call: Call
+
+    def __str__(self) -> str:
+        return f"{self.scene.name}, {self.fault.row}, at {self.call.what} ({self.call.number})"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a cell. words: of `verdict`; faults: what is wrong, in words; calls: that the command makes."""
+
+    cell: Cell
+    words: frozenset[str]
+    faults: tuple[str, ...]
+    cases: int
+    calls: int
+
+
+# Which cases there are
+
+
+@cache
+def clean(scene: Scene) -> Result:
+    """The run of a command without a fault."""
+    with Run(scene) as run:
+        return run.once()
+
+
+def calls(scene: Scene) -> list[Call]:
+    """The requests of a run, in order; of those that only wait for something the first."""
+    found = []
+    for call in clean(scene).calls:
+        polls = call.watches or (call.method == "GET" and "pull-canary" in call.what)
+        if call.number <= (1 if polls else OFTEN):
+            found.append(call)
+    return found
+
+
+def cases(scene: Scene, fault: Fault) -> list[Case]:
+    """Every call at which a command can meet a fault."""
+    if fault.anywhere:
+        return [Case(scene, fault, Call("any"))] if any(map(is_of_crd, clean(scene).calls)) else []
+    if fault.tls and fault.lasts == ONCE:
+        return [Case(scene, fault, Call("handshake", number)) for number in range(1, len(calls(scene)) + 1)]
+    some = [call for call in calls(scene) if fault.at(call)]
+    if fault.lasts == ALWAYS:
+        some = [call for call in some if call.number == 1]
+    return [Case(scene, fault, call) for call in some]
+
+
+def sample(found: Sequence[Case]) -> list[Case]:
+    """Some of a cell's cases, the same each time: a write and something else; all where a single call is forbidden."""
+    if not found or found[0].fault.row.startswith("403"):
+        return list(found)
+    number = zlib.crc32(f"{found[0].scene.name} {found[0].fault.row}".encode())
+    writes = [case for case in found if case.call.writes]
+    others = [case for case in found if not case.call.writes]
+    return [some[number % len(some)] for some in (writes, others) if some]
+
+
+# Trying them
+
+
+def tried(case: Case) -> str:
+    """What came of it, in a word of `verdict`. Raises AssertionError."""
+    expected = clean(case.scene)
+    try:
+        with Run(case.scene, case.fault, case.call) as run:
+            found = run.once()
+            run.server.heal()
+            return judge(case.scene, expected, run.before, found, run.once(*advised(found)))
+    except AssertionError as error:
+        raise AssertionError(f"{case}: {error}\n{found.code}\n{found.both}") from None
+
+
+def advised(found: Result) -> list[str]:
+    """The command that it says is to be run; nothing where it is the same again."""
+    advice = re.search(r"kubectl pullsecret (copy good --to-namespace )(\w+)", found.err)
+    return (advice[1] + advice[2].replace("NAMESPACE", "ns2")).split() if advice else []
+
+
+def try_cell(cell: Cell, *, some: bool) -> Tried:
+    """Tries a cell at every call, or at some."""
+    hurry()
+    scene = next(one for one in SCENES if one.name == cell[0])
+    fault = next(one for one in FAULTS if one.row == cell[1])
+    found = cases(scene, fault)
+    found = sample(found) if some else found
+    words, faults = [], []
+
+    def attempt(case: Case) -> None:
+        try:
+            words.append(tried(case))
+        except AssertionError as error:
+            faults.append(str(error))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(attempt, found))
+    return Tried(cell, frozenset(words), tuple(faults), len(found), len(calls(scene)))
+
+
+def try_all(cells: Iterable[Cell], *, some: bool) -> list[Tried]:
+    """Tries cells in processes of their own, one for each processor."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(try_cell, cell, some=some) for cell in cells]
+        return [job.result() for job in jobs]
+
+
+def every_cell() -> list[Cell]:
+    return [(scene.name, fault.row) for fault in FAULTS for scene in SCENES]
+
+
+# The page
+
+HEAD = """\
+# Faults of the Kubernetes API
+
+What each command does when the API server fails, refuses or goes away. `make faults` writes this page from the test cases
+(tests/integration/faults): each command is run once for each fault and for each call that it makes, against a stand-in that
+keeps objects as an API server does; `make test` tries every cell again at some of these calls. A cell lists everything that
+came of it, depending on the call. In all of them: no traceback, no secret, an end within seconds, exit status 2 of pullcheck
+and 1 of the others where it is not done, every change told, and the next run (or the command that is printed) finishes what
+is not finished.
+
+- **right**: the result is that of a run without a fault; the call made no difference.
+- **again**: the same; something was asked again.
+- **less**: the verdict is right and its explanation shorter: the call was only for that.
+- **without**: it goes on without it, and says so; pullcheck's verdict is the same, or unknown (2).
+- **line**: one line on standard error, and nothing was changed.
+- **line+**: one line on standard error, with what was changed, what was not, and what is not known.
+- **{none}**: the command makes no call that could meet it.
+"""
+
+
+def page(found: Sequence[Tried]) -> str:
+    """docs/faults.md."""
+    by_cell = {one.cell: one for one in found}
+    parts = [HEAD.format(none=NONE)]
+    for plugin, group in groupby(SCENES, lambda scene: scene.plugin):
+        scenes = list(group)
+        counts = [by_cell[scene.name, FAULTS[0].row].calls for scene in scenes]
+        heads = [f"{scene.name.removeprefix(plugin).strip()} ({count} calls)" for scene, count in zip(scenes, counts)]
+        lines = [f"## kubectl {plugin}", "", _row("", heads), _row("---", ["---"] * len(scenes))]
+        lines += [_row(fault.row, [written(by_cell[scene.name, fault.row].words) for scene in scenes]) for fault in FAULTS]
+        parts.append("\n".join(lines) + "\n")
+    parts.append(f"{sum(one.cases for one in found):,} runs with a fault, and as many after it.\n")
+    return "\n".join(parts)
+
+
+def _row(first: str, others: Sequence[str]) -> str:
+    return f"| {' | '.join([first, *others])} |"
+
+
+def written(words: Iterable[str]) -> str:
+    return ", ".join(word for word in WORDS if word in words) or NONE
+
+
+def told(text: str) -> dict[Cell, tuple[str, ...]]:
+    """What a page says of each cell, in words."""
+    found: dict[Cell, tuple[str, ...]] = {}
+    names: list[str] = []
+    plugin = ""
+    for line in text.splitlines():
+        if line.startswith("## kubectl "):
+            plugin = line.split()[-1]
+        elif line.startswith("|  |"):
+            heads = [cell.strip() for cell in line.split("|")[2:-1]]
+            names = [f"{plugin} {head.partition(' (')[0]}" for head in heads]
+        elif line.startswith("| ") and names:
+            first, *others = (cell.strip() for cell in line.split("|")[1:-1])
+            for name, cell in zip(names, others):
+                found[name, first] = () if cell == NONE else tuple(cell.split(", "))
+    return found

@@ -1,0 +1,34 @@
+"""Every command with every fault of the Kubernetes API, at some of its calls; docs/faults.md has what came of it at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .faults.kinds import FAULTS, Fault
+from .faults.table import Cell, Tried, every_cell, told, try_all
+
+PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+TOLD = told(PAGE)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[Cell, Tried]:
+    return {one.cell: one for one in try_all(every_cell(), some=True)}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.row)
+def test_a_fault(fault: Fault, found: dict[Cell, Tried]) -> None:
+    mine = [one for cell, one in found.items() if cell[1] == fault.row]
+    assert not [text for one in mine for text in one.faults]
+    for one in mine:
+        assert one.words <= set(TOLD[one.cell]), f"{one.cell}: docs/faults.md is out of date: make faults"
+        assert bool(one.cases) == bool(TOLD[one.cell]), f"{one.cell}: untested, or out of date: make faults"
+
+
+def test_no_cell_is_missing_on_the_page(found: dict[Cell, Tried]) -> None:
+    assert set(TOLD) == set(found)
+    for (name, row), one in found.items():
+        head = f"{name.partition(' ')[2]} ({one.calls} calls)"
+        assert head in PAGE, f"{name} makes {one.calls} calls, which docs/faults.md does not know ({row}): make faults"
