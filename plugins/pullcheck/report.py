@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Optional
 
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
 from pullcore.errors import visible
@@ -17,11 +18,13 @@ from pullcheck.page import LINES, page
 from pullcheck.steps import Step, steps
 
 NAME_WIDTH = 13  # of the column of step names
+WIDE = 70  # columns; with fewer, what belongs to a step is indented by IN_NARROW, not below its text
+IN_NARROW = 6
 
 
 def explained(report: Report, style: Style) -> str:
     """Every Pull step by step, the blocked ones first, then each cause with what mends it."""
-    lines = [_headline(report)]
+    lines = _folded("", 2, _headline(report), style)
     for one in report.pulls:
         lines += ["", *_pull(one, report, style)]
     return "\n".join(lines) + "\n"
@@ -133,7 +136,7 @@ def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
     pods = list(dict.fromkeys(use.pod for use in one.pull.containers))
     shown = ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
     title = [style.paint(clean(one.pull.image, 200), "bold"), one.pull.policy, clean(shown or "no pod yet", 200)]
-    lines = [f"{style.mark(mark)} " + "   ".join(title)]
+    lines = _folded(f"{style.mark(mark)} ", 2, "   ".join(title), style)
     for step in steps(one, report.evidence):
         lines += _step(step, style)
     lines += cause_lines([one], style) if one.verdict != PULLABLE else []
@@ -142,19 +145,30 @@ def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
         # A second cause is most often the first in other words; where several nodes were asked, it is another node's.
         if finding.severity != "error" or one.probes:
             sign = style.mark({"error": "bad", "warning": "warn"}.get(finding.severity, "none"))
-            lines += hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})")
+            lines += hanging(f"  {sign} ", 4, f"{clean(finding.summary, MAX_TEXT)} ({finding.cause})", style)
     return lines
 
 
 def _step(step: Step, style: Style) -> list[str]:
-    lines = [f"  {style.mark(step.mark)} {step.name:<{NAME_WIDTH}}{clean(step.text, MAX_TEXT)}"]
-    indent = " " * (4 + NAME_WIDTH)
+    column = 4 + NAME_WIDTH
+    first = f"  {style.mark(step.mark)} {step.name:<{NAME_WIDTH}}"
+    lines = _folded(first, IN_NARROW if style.width < WIDE else column, clean(step.text, MAX_TEXT), style, column)
     widths = [max(len(clean(column, 80)) for column in columns) for columns in zip(*_even(step.lines))]
     for line in _even(step.lines):
         cells = [clean(cell, 80 if number < len(line) - 1 else MAX_TEXT) for number, cell in enumerate(line)]
         padded = [cell.ljust(min(width, 80)) for cell, width in zip(cells, widths)]
-        lines.append((indent + "  ".join(cell for cell, width in zip(padded, widths) if width)).rstrip())
+        indent = IN_NARROW if style.width < WIDE else column
+        lines += _folded(
+            " " * indent, indent + 2, "  ".join(cell for cell, width in zip(padded, widths) if width), style, indent
+        )
     return lines
+
+
+def _folded(first: str, indent: int, text: str, style: Style, lead: Optional[int] = None) -> list[str]:
+    """One line, but on a terminal that is too narrow for most."""
+    if style.narrow:
+        return hanging(first, indent, text, style, lead)
+    return [(first + text).rstrip()]
 
 
 def _even(lines: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -31,7 +31,12 @@ _BOOLEANS = {
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of output: files are looked after where they are written
+_UNWRITABLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+)  # of output: files are looked after where they are written
 _LONGEST = 366 * 86400.0  # longer waits overflow the clocks underneath
 
 
@@ -203,8 +208,8 @@ def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO
     Failures are 2 for pullcheck, which needs 1 for "blocked", and 1 for the others; an interrupt is 130, SIGTERM 143, SIGHUP
     129; a closed pipe is quiet.
     """
-    status, message = 2 if plugin == "pullcheck" else 1, ""
-    number = 0
+    failure = 2 if plugin == "pullcheck" else 1
+    status, message, number = failure, "", 0
     with as_interrupts() as told:
         try:
             try:
@@ -213,10 +218,10 @@ def run(function: Callable[[], int], plugin: str, stdout: TextIO, stderr: TextIO
             except BrokenPipeError:
                 status = PIPE_CLOSED
             except CommandError as error:
-                status, message = status if error.exit_status is None else error.exit_status, str(error)
+                status, message = failure if error.exit_status is None else error.exit_status, str(error)
             except Exception as error:  # noqa: BLE001 - the one place where nothing may get past
                 # Python 3.11 and older wrap an interrupt that comes while a class is made.
-                message = "" if told() else _unforeseen(error, stderr)
+                status, message = failure, "" if told() else _unforeseen(error, stderr)
             _write_last(message, stdout, stderr)
         except KeyboardInterrupt as interrupt:
             number = signal.SIGINT

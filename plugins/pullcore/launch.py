@@ -50,7 +50,7 @@ def launch(name: str) -> None:
 
 
 def open_all() -> None:
-    """Opens what was closed by whoever started us, in the order of the descriptors: no other file is to get their numbers."""
+    """Opens what was closed by whoever started us, in the order of the descriptors: no other file may get their numbers."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: SIM115
     if sys.stdout is None:
@@ -131,7 +131,7 @@ def show(shown: str, name: str, text: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would be written, and fail, at the end
         if not isinstance(error, BrokenPipeError):
             status = 2 if name == "pullcheck" else 1
-            try:
+            try:  # noqa: SIM105
                 os.write(2, ("error: can't write: " + str(error.strerror).lower() + "\n").encode("ascii", "replace"))
             except OSError:  # nobody can be told
                 pass

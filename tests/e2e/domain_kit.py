@@ -17,8 +17,8 @@ from typing import Any, Callable, Optional
 from .cluster.model import Cluster, Registry
 from .cluster.processes import Processes
 from .conftest import Kubectl, Result, make_secret, wait_for
+from .pullsecret_kit import domain
 from .repull_kit import Repull
-from .test_pullsecret import domain
 
 Object = dict[str, Any]
 SECRET, IMAGE = "secret1", "owner/domain1:1.0"

@@ -6,7 +6,7 @@ from typing import Any
 
 from .cluster.model import Cluster
 from .conftest import Kubectl, make_pod, wait_for
-from .test_pullsecret import domain
+from .pullsecret_kit import domain
 
 SECRET = {
     "apiVersion": "v1",

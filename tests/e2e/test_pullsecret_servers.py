@@ -21,7 +21,7 @@ from pullcore.reference import parse
 
 from .cluster.model import Cluster, Registry
 from .conftest import Kubectl, Result, make_pod, make_secret, wait_for
-from .test_pullsecret import in_process
+from .pullsecret_kit import in_process
 
 Object = dict[str, Any]
 # HOST: host and port of a registry that wants a password; NAME, PORT: its parts; BARE: a name of it that has no port.

@@ -35,7 +35,7 @@ from .domain_kit import (
     stuck_server,
     uids,
 )
-from .test_pullsecret import DOMAIN_ADMIN, allow
+from .pullsecret_kit import DOMAIN_ADMIN, allow
 
 Object = dict[str, Any]
 

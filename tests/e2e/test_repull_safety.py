@@ -16,6 +16,7 @@ import yaml
 from .cluster import node as nodes
 from .cluster.model import Cluster, Node, Registry
 from .conftest import Kubectl, wait_for
+from .pullsecret_kit import allow
 from .repull_kit import (
     Repull,
     Through,
@@ -33,7 +34,6 @@ from .repull_kit import (
     wait_running,
     workload,
 )
-from .test_pullsecret import allow
 
 Object = dict[str, Any]
 

@@ -8,7 +8,7 @@ import yaml
 
 from .cluster.model import Registry
 from .conftest import ROOT, Kubectl, wait_for
-from .test_pullsecret import deployment, login
+from .pullsecret_kit import deployment, login
 
 ROLES = [one for one in yaml.safe_load_all(Path(ROOT, "docs", "roles.yaml").read_text()) if one]
 

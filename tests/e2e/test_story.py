@@ -9,8 +9,8 @@ from pathlib import Path
 from .cluster import node as nodes
 from .cluster.model import Node
 from .conftest import Kubectl, Result, wait_for
+from .pullsecret_kit import deployment, domain
 from .test_demo import PASSWORD, Example, example  # noqa: F401 - a fixture
-from .test_pullsecret import deployment, domain
 
 HOST = "some.registry.com"
 IMAGE = f"{HOST}/owner/domain1:1.0"

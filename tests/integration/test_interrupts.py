@@ -1,13 +1,11 @@
 """Each command as a process that is told to stop at every moment: at each request that it sends, at imports, at the end.
 
-Whatever the moment: no traceback, the status of the signal, nothing in TMPDIR, and what it made in the cluster is gone or told.
+Whatever the moment: no traceback, the status of the signal, nothing in TMPDIR, and what it made is gone or told.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import signal
 import subprocess
@@ -16,65 +14,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Callable
 
 import pytest
-from pullcore import canary
 
 from .certificates import Authority
-from .hostile import Answer as Said
-from .hostile import Seen
-from .hostile import StandIn as Registry
-from .pullsecret_kit import PASSWORD, deployment, entry, failing, kubeconfig, names, owned, secret, service_account
-from .standin import Answer, Asked, ClusterStandIn
+from .plugin_process import PLUGINS, World, environment
+from .pullsecret_kit import PASSWORD, names
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 60  # seconds
-
-
-class World:
-    """A cluster and a registry that call `moment` with each request; a kubelet that has the image of every canary at once."""
-
-    def __init__(self) -> None:
-        self.moment: Callable[[], None] = lambda: None
-        world = self
-
-        class Watched(Registry):
-            def answer(self, seen: Seen) -> Said:
-                world.moment()
-                return super().answer(seen)
-
-        self.registry = Watched(users={"bob": PASSWORD})
-        self.cluster = ClusterStandIn(service_account())
-        self.cluster.before = self._before
-        image = self.registry.image()
-        self.cluster.put(secret("there", {self.registry.netloc: entry()}))
-        self.cluster.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "status": {}})
-        labels = {"app": "web"}
-        web = self.cluster.put(deployment("web", image, selector={"matchLabels": labels}))
-        of_web = owned(deployment("web-5d", image, "ReplicaSet", selector={"matchLabels": labels}), web)
-        of_web["metadata"]["labels"] = labels
-        self.cluster.put(of_web)
-        self.cluster.put(owned(failing(image, "web-1", secrets=["there"], labels=labels), of_web))
-        self.cluster.put(failing(image, "alone", secrets=["there"]))
-
-    def _before(self, asked: Asked) -> Optional[Answer]:
-        self.moment()
-        if asked.method == "POST" and asked.path.endswith("/pods"):
-            value = json.loads(asked.body)
-            if canary.is_ours(value):
-                name, image = value["spec"]["containers"][0]["name"], f"x@sha256:{'a' * 64}"
-                failed = {"terminated": {"exitCode": 128, "reason": "StartError"}}
-                value["status"] = {"containerStatuses": [{"name": name, "imageID": image, "state": failed}]}
-                asked.body = json.dumps(value).encode()
-        return None
-
-    def close(self) -> None:
-        self.cluster.close()
-        self.registry.close()
 
 
 @dataclass
@@ -97,7 +48,6 @@ class Case:
     words: Sequence[str]
     check: Check
     ends: int = 0  # its status when nobody interrupts it
-    given: dict[str, Any] = field(default_factory=dict)
 
 
 def no_canary(ended: Ended) -> None:
@@ -146,7 +96,7 @@ class Runner:
         with self.lock:
             self.count += 1
             folder = self.folder / str(self.count)
-        (folder / "tmp").mkdir(parents=True)
+        folder.mkdir()
         (folder / "password").write_text(PASSWORD)
         (folder / "sitecustomize.py").write_text(before)
         world = World()
@@ -167,11 +117,7 @@ class Runner:
             process = subprocess.Popen(
                 [sys.executable, str(PLUGINS / f"kubectl-{words[0]}"), *words[1:]],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env={
-                    "PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder / "tmp"), "LANG": "C.UTF-8",
-                    "KUBECONFIG": str(kubeconfig(world.cluster, folder)),
-                    "PYTHONPATH": str(folder), "SSL_CERT_FILE": str(self.authority.ca.certificate_file), **environ,
-                },
+                env={**environment(world, folder, self.authority), **environ},
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
             )  # fmt: skip
             begun.set()
@@ -203,7 +149,7 @@ def test_at_each_request(runner: Runner, name: str) -> None:
     assert whole.moments > 4
 
     def interrupted(at: int) -> None:
-        number = SIGNALS[(at + int(os.environ.get("SHIFT", "0"))) % 3]
+        number = SIGNALS[at % 3]
         told = [number, signal.SIGINT] if at % 2 else [number]
         ended = runner.run(case, at, told)
         if ended.moments < at:  # requests are not always as many

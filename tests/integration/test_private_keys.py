@@ -1,4 +1,4 @@
-"""The private key of a kubeconfig reaches no disk: not while it is read, and not after any way in which a process can end."""
+"""The private key of a kubeconfig reaches no disk: not while it is read, and not after any way to end a process."""
 
 from __future__ import annotations
 

@@ -455,8 +455,8 @@ def test_a_cause_that_many_have_is_told_once_with_every_command() -> None:
 
 
 def test_further_lines_hang_below_the_text() -> None:
-    lines = explanation.hanging("Note: ", 6, "word " * 40)
+    lines = explanation.hanging("Note: ", 6, "word " * 40, Style())
     assert len(lines) == 2
     assert lines[0].startswith("Note: word")
     assert lines[1].startswith("      word")
-    assert explanation.hanging("Note: ", 6, "") == ["Note: "]
+    assert explanation.hanging("Note: ", 6, "", Style()) == ["Note: "]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shlex
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import timedelta
@@ -101,6 +103,31 @@ ANSWERS = f"""case "$6 $7" in
 "import -") [ "$(cat)" = 012345 ] || exit 3;;
 "ls name=={IMAGE}") echo "REF TYPE DIGEST"; echo "{IMAGE} x {DIGEST} 1 MiB";;
 esac"""
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+def test_script_does_not_wait_for_whoever_has_gone(tmp_path: Path, shell: str) -> None:
+    """Killed before it attached, a run would leave a pod that is root on its node for as long as its deadline is."""
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} here")
+    (tmp_path / "ctr").write_text('#!/bin/sh\n[ "$(cat)" ] || { echo "ctr: no archive" >&2; exit 1; }\n')
+    (tmp_path / "ctr").chmod(0o755)
+    assert "timeout 90 dd " in CONTAINERD.script
+    script = CONTAINERD.script.replace("timeout 90 ", "timeout 0.2 ")
+    reads, writes = os.pipe()  # nobody writes to it, and it does not end
+    argv = [shell, "-c", script, "sh", *CONTAINERD.arguments(6, IMAGE, pin=False)]
+    done = subprocess.run(argv, stdin=reads, capture_output=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=30)
+    os.close(reads)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (1, b"ctr: no archive\n")
+
+
+def test_script_without_timeout(tmp_path: Path) -> None:
+    """An older busybox has another `timeout`, or none."""
+    (tmp_path / "timeout").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "timeout").chmod(0o755)
+    done, _ = run_script(tmp_path, ANSWERS)
+    assert (done.returncode, digest_in(done.stdout.decode(), IMAGE)) == (0, DIGEST), done.stderr
 
 
 def test_script(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from typing import Optional
 
@@ -82,6 +83,39 @@ def test_wrapped(text: str) -> None:
     assert lines
     assert all(len(line) <= 103 or " " not in line for line in lines)
     assert "".join(lines).replace(" ", "") == "".join(text.split())
+
+
+WORDS = "some words and a-very-long-one-that-is-no-command, then `kubectl repull domain1 -n ns` which is one"
+
+
+@pytest.mark.parametrize("width", [20, 39, 80, 110])
+def test_narrow_lines_keep_words_and_commands_whole(width: int) -> None:
+    lines = wrapped(WORDS, 4, width, 8)
+    assert " ".join(lines) == WORDS
+    assert any("`kubectl repull domain1 -n ns`" in line for line in lines)
+    for number, line in enumerate(lines):
+        alone = len(line.split()) == 1 or (line.startswith("`kubectl") and line.endswith("ns`"))
+        assert len(line) + (4 if number else 8) <= width or alone
+
+
+@pytest.mark.parametrize(
+    ("columns", "environ", "width"),
+    [
+        (39, {}, 39), (200, {}, 110), (1, {}, 110), (0, {}, 110), (None, {}, 110), (200, {"COLUMNS": "39"}, 39),
+        (39, {"COLUMNS": "0"}, 39), (39, {"COLUMNS": "-3"}, 39), (39, {"COLUMNS": "x"}, 39), (39, {"COLUMNS": "1"}, 110),
+        (39, {"COLUMNS": "9" * 5000}, 110),
+    ],
+)  # fmt: skip
+def test_width(columns: Optional[int], environ: Mapping[str, str], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def size(descriptor: int) -> os.terminal_size:
+        if columns is None:
+            raise OSError
+        return os.terminal_size((columns, 24))
+
+    monkeypatch.setattr(os, "get_terminal_size", size)
+    monkeypatch.setattr(Stream, "fileno", lambda self: 1)
+    assert style_for(Stream(tty=True), environ).width == width
+    assert style_for(Stream(), {"COLUMNS": "39"}).width == 110, "what goes to a file is as it always is"
 
 
 def test_clean() -> None:
