@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CLUSTER ?= own
+CALLS ?= most
 CLUSTER_FOLDER ?= .cluster
 
 .DEFAULT_GOAL := help
@@ -37,8 +38,8 @@ lint: $(STAMP) ## Check style (ruff) and types (mypy strict)
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .
 
-faults: $(STAMP) ## Try every command with every fault of the API at every call, and write docs/faults.md
-	@$(BIN)/python -m tests.integration.faults > docs/faults.new && mv docs/faults.new docs/faults.md
+faults: $(STAMP) ## Try every command with every fault of the Kubernetes API, and write docs/faults.md (CALLS=all: at all calls)
+	@$(BIN)/python -m tests.integration.faults $(CALLS) > docs/faults.new && mv docs/faults.new docs/faults.md
 
 e2e: $(STAMP) ## Run the workflow on a real cluster (CLUSTER=current: on that of KUBECONFIG)
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e

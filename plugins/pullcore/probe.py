@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Optional
 
 from pullcore import canary
-from pullcore.apierrors import ApiError, Conflict, NotFound, Unreachable
+from pullcore.apierrors import ApiError, Conflict, NotFound, Unreachable, may_be_done
 from pullcore.canary import Canary, Outcome
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import one_line
@@ -137,13 +137,14 @@ class Prober:
         try:
             made = self._create(value)
             uid = str(made["metadata"]["uid"])
-        except ApiError as error:
-            self._forget(name)
-            return unanswered(wanted, f"no canary could be made: {one_line(error, 400)}")
-        except (Unreachable, KeyError, TypeError) as error:
+        except (ApiError, Unreachable, KeyError, TypeError) as error:
+            if isinstance(error, ApiError) and not may_be_done(error):
+                self._forget(name)
+                return unanswered(wanted, f"no canary could be made: {one_line(error, 400)}")
             if self._deleted(namespace, name, None):  # it may be there all the same
                 self._forget(name)
-            why = one_line(error, 300) if isinstance(error, Unreachable) else "the server's answer is no pod"
+            is_told = isinstance(error, (ApiError, Unreachable))
+            why = one_line(error, 300) if is_told else "the server's answer is no pod"
             return unanswered(wanted, f"it is not known whether a canary was made: {why}")
         with self._lock:
             self._alive[name] = (namespace, uid)
