@@ -89,9 +89,10 @@ def sample(found: Sequence[Case], which: str) -> list[Case]:
     number = zlib.crc32(f"{found[0].scene.name} {found[0].fault.row}".encode())
     writes = [case for case in found if case.call.writes]
     others = [case for case in found if not case.call.writes]
+    others = others[number % min(THIRD, len(others) or 1) :: THIRD]
     if which == MOST:
-        return writes + others[number % min(THIRD, len(others) or 1) :: THIRD]
-    return [some[number // THIRD * THIRD % len(some)] for some in (writes, others) if some]
+        return writes + others
+    return [some[number % len(some)] for some in (writes, others) if some]
 
 
 # Trying them
@@ -156,10 +157,12 @@ HEAD = """\
 What each command does when the API server fails, refuses or goes away. `make faults` writes this page from the test cases
 (tests/integration/faults): each command is run once for each fault and each call that can meet it, against a stand-in that
 keeps objects as an API server does. A single call is forbidden at every one; other faults are tried at every write and every
-third of the other calls (`make faults CALLS=all`: at all). `make test` tries every cell again at fewer calls. A cell
-lists everything that came of it, depending on the call. In all of them: no traceback, no secret, an end within seconds, exit status 2 of pullcheck
-and 1 of the others where it is not done, every change told, and the next run (or the command that is printed) finishes what
-is not finished.
+third of the other calls (`make faults CALLS=all`: at all). `make test` tries every cell again, at fewer calls, and
+`make e2e` some of them with a real API server.
+
+A cell lists everything that came of it, depending on the call. In all of them: no traceback, no secret, an end within
+seconds; exit status 2 of pullcheck and 1 of the others where it is not done; every change is told, and the next run (or the
+command that is printed) finishes what is not finished.
 
 - **right**: the result is that of a run without a fault; the call made no difference.
 - **again**: the same; something was asked again.
