@@ -8,7 +8,8 @@ AUDIT := $(VENV)/audit
 CLUSTER ?= own
 CALLS ?= most
 CLUSTER_FOLDER ?= .cluster
-FUZZ_RUNS ?= 2000
+FUZZ_RUNS ?= 1000
+FUZZ_SEED ?= 1
 COMPILE = "$(abspath $(AUDIT))/bin/uv" pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate \
   --no-emit-index-url --custom-compile-command "make requirements"
 
@@ -40,7 +41,7 @@ test: $(STAMP) ## Run everything that needs no cluster
 
 fuzz: $(STAMP) ## Feed odd input to what reads untrusted text; FUZZ_RUNS=100000 for more of it
 	@$(PIP) install --require-hashes --no-deps --only-binary=:all: --requirement requirements/fuzz.txt || true
-	@$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
+	@$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS) --seed $(FUZZ_SEED)
 
 audit: $(STAMP) $(AUDIT) ## Look for known vulnerabilities (asks a service of PyPI), and at the licences
 	@$(BIN)/python -m krew.licences
