@@ -6,8 +6,10 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 AUDIT := $(VENV)/audit
 CLUSTER ?= own
+CALLS ?= most
 CLUSTER_FOLDER ?= .cluster
-FUZZ_RUNS ?= 2000
+FUZZ_RUNS ?= 1000
+FUZZ_SEED ?= 1
 COMPILE = "$(abspath $(AUDIT))/bin/uv" pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate \
   --no-emit-index-url --custom-compile-command "make requirements"
 
@@ -39,7 +41,7 @@ test: $(STAMP) ## Run everything that needs no cluster
 
 fuzz: $(STAMP) ## Feed odd input to what reads untrusted text; FUZZ_RUNS=100000 for more of it
 	@$(PIP) install --require-hashes --no-deps --only-binary=:all: --requirement requirements/fuzz.txt || true
-	@$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
+	@$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS) --seed $(FUZZ_SEED)
 
 audit: $(STAMP) $(AUDIT) ## Look for known vulnerabilities (asks a service of PyPI), and at the licences
 	@$(BIN)/python -m krew.licences
@@ -64,8 +66,8 @@ lint: $(STAMP) ## Check style (ruff) and types (mypy strict)
 format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .
 
-faults: $(STAMP) ## Try every command with every fault of the API at every call, and write docs/faults.md
-	@$(BIN)/python -m tests.integration.faults > docs/faults.new && mv docs/faults.new docs/faults.md
+faults: $(STAMP) ## Try every command with every fault of the Kubernetes API, and write docs/faults.md (CALLS=all: at all calls)
+	@$(BIN)/python -m tests.integration.faults $(CALLS) > docs/faults.new && mv docs/faults.new docs/faults.md
 
 e2e: $(STAMP) ## Run the workflow on a real cluster (CLUSTER=current: on that of KUBECONFIG)
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e

@@ -134,6 +134,8 @@ def refusal(status: int, document: Any, content: bytes, retry_after: Optional[st
 
 def unreachable(error: BaseException, server: str, timeout: Optional[float]) -> Unreachable:
     """kubectl's wording (pkg/cmd/util/helpers.go) for why there was no answer."""
+    from http.client import IncompleteRead, RemoteDisconnected
+
     from urllib3 import exceptions
 
     host = urlsplit(server).netloc
@@ -165,5 +167,9 @@ def unreachable(error: BaseException, server: str, timeout: Optional[float]) -> 
     if isinstance(tls := first(ssl.SSLError), ssl.SSLError):
         reason = one_line(tls.reason or tls, 300).replace("_", " ").lower()
         return Unreachable(f"{said}tls: {reason}", arrived=not first(HandshakeError))
+    if first(RemoteDisconnected):
+        return Unreachable(f"{said}{host} closed the connection without an answer")
+    if first(exceptions.IncompleteRead, IncompleteRead):
+        return Unreachable(f"{said}{host} closed the connection in the middle of its answer")
     last = next((link for link in chain if isinstance(link, OSError) and link.strerror), chain[0])
     return Unreachable(f"{said}{host}: {one_line(getattr(last, 'strerror', None) or last, 300)}")

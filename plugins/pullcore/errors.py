@@ -19,7 +19,7 @@ class CommandError(Exception):
         self.exit_status = exit_status
 
     def __str__(self) -> str:
-        return self.prefix + self.text
+        return self.prefix + self.text.removeprefix(self.prefix)  # which may quote another error
 
 
 class UsageError(CommandError):

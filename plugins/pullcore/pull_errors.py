@@ -65,7 +65,7 @@ _NAMED = tuple(
     for pattern, flags in (
         (r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://(?:<[^\s>]*>|[^\s\"'<>])*?(?=[:,;.)\]\\]*(?:[\s\"'<>]|\Z))", re.I),
         (r"\"(?=[^\"\s]*[/:@])([\w.:/@%+<>\\-]+)\"", 0),
-        (rf"\b{_NAMES}\b\W{{0,3}}[\"']([^\"'\s]+)[\"']", re.I),
+        (rf"\b{_NAMES}\b\W{{0,3}}[\"']([^\"'\s]+)(?:[\"']|\Z)", re.I),  # a text may be cut off in a name
         (r"sha256:[0-9a-f]{6,}", 0),
         (
             rf"(?<![\w/.%¤-])(?<!\w>)(?!{_KEEP})(?:(?:[\w.-]|<[\w-]+>)+(?::\d+)?/)+(?:[\w.-]|<[\w-]+>)*[\w>](?::[\w.-]*\w)?(?:@[\w:]+\w)?",
@@ -98,7 +98,7 @@ _ALL_WRAPPERS = re.compile(rf"(?:\s|\"|{_KUBELET}|{_RUNTIME})*")
 _SAYS_NOTHING = re.compile(r"trying and failing to pull image|image can't be pulled|\A[^\w¤]*\Z", re.I)
 # Said whatever the error is: a guess of old kubelets, the daemon's status by clients of docker's API, docker run's start.
 _GUESS = re.compile(
-    r"this may be because there are no credentials on this request\.?|\(HTTP code \d+\) (?=[a-z ]{1,40} - )"
+    r"this may be because there are no credentials(?: on this request\.?|[a-z ]{0,16}\Z)|\(HTTP code \d+\) (?=[a-z ]{1,40} - )"
     r"|unable to find image '[^']*' locally",
     re.I,
 )

@@ -394,8 +394,9 @@ RULES = (
         r"\bno such repository\b",
         r"\bRepositoryNotFoundException\b",
     ),
-    # Tokens: containerd says whether it had credentials. A 401 wants them; a 403 to nobody tells nothing (GHCR gives
-    # it for packages that do not exist), except from Google, which means "unauthenticated" by it.
+    # Tokens: containerd says whether it had credentials; without a status it says nothing of what came of them. A 401 wants
+    # some; a 403 to nobody tells nothing (GHCR gives it for packages that do not exist), except from Google, which means
+    # "unauthenticated" by it.
     _rule(
         "no-credentials",
         r"\bfailed to fetch anonymous token\b.*?(?P<say>\b401(?: unauthorized)?)",
@@ -404,12 +405,7 @@ RULES = (
         "denied-or-missing",
         r"\bfailed to fetch anonymous token\b.*?(?P<say>\b40[34](?: forbidden| not found)?)",
     ),
-    _rule("no-credentials", r"\bfailed to fetch anonymous token\b.*"),
-    _rule(
-        "bad-credentials",
-        r"\bfailed to fetch (?:oauth|bearer|access) token\b.*?(?P<say>\b4\d\d(?: [a-z]+){0,2})",
-        r"\bfailed to fetch (?:oauth|bearer|access) token\b.*",
-    ),
+    _rule("bad-credentials", r"\bfailed to fetch (?:oauth|bearer|access) token\b.*?(?P<say>\b4\d\d(?: [a-z]+){0,2})"),
     # Failures that leave open whether it is the login, the permission or the image.
     _rule(
         "denied-or-missing",

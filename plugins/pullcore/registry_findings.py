@@ -66,7 +66,8 @@ def registry_said(case: Case) -> Optional[Finding]:
 
 
 def merged(refused: Sequence[Finding], case: Case) -> list[Finding]:
-    """The kubelet's findings and the registry's: of one cause there is one, and what explains the others comes first."""
+    """The kubelet's findings and the registry's: of one cause there is one, and what explains the others comes first.
+    What that one notes is not told again."""
     told = [_beside(one, case) for one in refused]
     for found in filter(None, (registry_said(case), platform_mismatch(case))):
         twin = next((one for one in told if one.cause == found.cause), None)
@@ -76,7 +77,8 @@ def merged(refused: Sequence[Finding], case: Case) -> list[Finding]:
             told = [found, *(replace(one, fix=()) if found.fix else one for one in told)]
         else:
             told.append(replace(found, fix=()) if any(one.fix for one in told) else found)
-    return told
+    known = told[0].notes if told else ()
+    return [*told[:1], *(replace(one, notes=tuple(line for line in one.notes if line not in known)) for one in told[1:])]
 
 
 def _beside(kubelets: Finding, case: Case) -> Finding:

@@ -189,7 +189,7 @@ class Wire:
             self._tell(method, url, "failed", began)
             if guard.fired:
                 raise WireError("timeout", f"no whole answer from {host} within {guard.seconds:g}s") from None
-            raise failure(error, url, self.proxy(url), guard) from None
+            raise failure(error, url, self.proxy(url), guard, self.clean) from None
         self._tell(method, url, f"{reply.status} {one_line(reply.reason, 40)}", began)
         return reply
 

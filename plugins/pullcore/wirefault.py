@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 from http.client import IncompleteRead as HalfRead
 from typing import Any, Optional, Protocol, TypeVar
@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 class WireError(Exception):
-    """No answer: `cause` of the catalogue, str() the reason in one line, not cleaned of credentials."""
+    """No answer: `cause` of the catalogue, str() the reason in one line."""
 
     def __init__(self, cause: str, detail: str, certificate: Optional[Certificate] = None) -> None:
         super().__init__(one_line(detail, 300))
@@ -49,15 +49,18 @@ class WireError(Exception):
         self.certificate = certificate
 
 
-def failure(error: BaseException, url: str, proxy: Optional[str], guard: Watch) -> WireError:
-    """The WireError for what a request to `url` raised; proxy: on the way, as it may be shown."""
-    parts, chain = urlsplit(url), _Chain(error)
+def failure(
+    error: BaseException, url: str, proxy: Optional[str], guard: Watch, clean: Callable[[str], str] = str
+) -> WireError:
+    """The WireError for what a request to `url` raised; proxy: on the way, as it may be shown; clean: cuts credentials out of
+    what others say, which the libraries repeat."""
+    parts, chain = urlsplit(url), _Chain(error, clean)
     told = chain.first(WireError)
     if told:
         return told
     if chain.first(ProxyError):
         tunnel = next((str(link) for link in reversed(chain.links) if "Tunnel" in str(link)), "")
-        return WireError("proxy", f"the proxy {proxy} of this machine's environment: {tunnel or chain.said}")
+        return WireError("proxy", f"the proxy {proxy} of this machine's environment: {clean(tunnel) or chain.said}")
     if parts.scheme == "https" and (found := _tls_failure(chain, parts.netloc, guard, direct=not proxy)):
         return found
     line = chain.first(BadStatusLine)
@@ -113,8 +116,9 @@ def _network_failure(chain: _Chain, netloc: str, host: str, seconds: float) -> W
 class _Chain:
     """An error, what caused it, and the errors that these carry along: libraries hide the reason in any of them."""
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: BaseException, clean: Callable[[str], str]) -> None:
         self.links = list(_links(error))
+        self._clean = clean
 
     def first(self, kind: type[E]) -> Optional[E]:
         return next((link for link in self.links if isinstance(link, kind)), None)
@@ -123,7 +127,7 @@ class _Chain:
     def said(self) -> str:
         """The reason in the system's words, else in those of the innermost error."""
         system = next((link.strerror for link in self.links if isinstance(link, OSError) and link.strerror), None)
-        return one_line(system or self.links[-1], 200)
+        return one_line(system or self._clean(str(self.links[-1])), 200)  # cleaned before it is cut
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

@@ -22,6 +22,8 @@ def explain(options: Explain, stdout: TextIO) -> int:
         raise CommandError(f"the image name is not valid: {error}{hint}") from None
     verdict = why(options.key, reference)
     document: dict[str, Any] = {
+        "apiVersion": "pullsecret/v1",
+        "kind": "KeyReport",
         "key": masked(options.key),
         "normalised": verdict.normalised,
         "image": options.image,

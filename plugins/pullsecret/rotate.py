@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pullcore import authfile
-from pullcore.apierrors import Conflict, Forbidden
+from pullcore.apierrors import Conflict, Forbidden, may_be_done
 from pullcore.errors import CommandError, one_line
 from pullcore.keyring import DOCKERCONFIGJSON
 from pullcore.permissions import Action, demand
@@ -38,9 +38,11 @@ def rotate(options: Rotate, session: Session) -> int:
             _written(place, entry, login, key, session)
         except CommandError as error:
             left = [str(one["metadata"]["namespace"]) for one in places[number:]]
-            old = f"{error.text}; still with the old password in namespace {', '.join(left)}"
-            # The source has the new one already: to rotate again would leave its copies alone.
-            raise CommandError(f"{old}: {_copying(options.name, left, session)}" if number else old) from None
+            still = left[1:] if may_be_done(error) else left
+            old = f"; still with the old password in namespace {', '.join(still)}" if still else ""
+            # Where the source has the new one already, to rotate again would leave its copies alone.
+            then = _copying(options.name, left, session) if number else "run this again" if may_be_done(error) else ""
+            raise CommandError(f"{error.text}{old}{then and ': '}{then}") from None
     session.say("Note: kubelets read the new password at their next pull by themselves: nothing has to be restarted")
     return 0
 

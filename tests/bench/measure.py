@@ -88,10 +88,20 @@ class Comparison:
 
 def compare(ours: Command, theirs: Command, env: Mapping[str, str], folder: Path, runs: int) -> Comparison:
     """Runs A B A B ... after a warm-up of each, in which their output is looked at. Raises BenchError."""
-    for command in (ours, theirs):
+    (found,) = compare_all(ours, [theirs], env, folder, runs)
+    return found
+
+
+def compare_all(
+    ours: Command, others: Sequence[Command], env: Mapping[str, str], folder: Path, runs: int
+) -> list[Comparison]:
+    """The same with several others, A B C A B C ...; a Comparison with each of them."""
+    commands = (ours, *others)
+    for command in commands:
         _run(command, env, folder / "output", check=True)
-    pairs = [(_run(ours, env, folder / "output"), _run(theirs, env, folder / "output")) for _ in range(runs)]
-    return Comparison(ours, theirs, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    rounds = [[_run(command, env, folder / "output") for command in commands] for _ in range(runs)]
+    first, *rest = zip(*rounds)
+    return [Comparison(ours, theirs, first, their_runs) for theirs, their_runs in zip(others, rest)]
 
 
 def alone(command: Command, env: Mapping[str, str], folder: Path, runs: int) -> list[Run]:

@@ -18,7 +18,7 @@ from tests.e2e.conftest import Kubectl
 
 from . import broken, tools
 from .broken import Scene
-from .measure import BenchError, Command, Comparison, compare
+from .measure import BenchError, Command, Comparison, compare_all
 from .scoring import Told, score
 from .tellings import GOOD, Tellings, read_describe, read_events, read_ours, read_preflight, read_sections
 
@@ -75,7 +75,8 @@ def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str],
         found = [_ours(scene), *_preflights(scene, preflight, folder), _crane(scene, crane, folder), *_kubectl(scene)]
         told = {tool.title: tool.read(_run(tool.command, admin.env)) for tool in found}
         say("measuring")
-        comparisons = [compare(found[0].command, tool.command, admin.env, folder, runs) for tool in found[1:]]
+        ours, *theirs = (tool.command for tool in found)
+        comparisons = compare_all(ours, theirs, admin.env, folder, runs)
         return Measured(scene.pods, found, told, comparisons, without)
 
 

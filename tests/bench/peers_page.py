@@ -52,7 +52,7 @@ def section(measured: Measured, when: str, machine: str) -> str:
             "",
             "## What each takes",
             "",
-            f"Medians of {runs} runs in turn with pullcheck. A ratio is pullcheck's figure to theirs: over 1 it takes more.",
+            f"Medians of {runs} rounds of all in turn. A ratio is pullcheck's figure to theirs: over 1 it takes more.",
             "",
             *_table(["", "time", "ratio", "peak memory", "ratio", "needs"], _costs(measured)),
             "## What counts as naming",
@@ -75,8 +75,7 @@ def _count(measured: Measured, tool: Tool, word: str) -> int:
 
 
 def _costs(measured: Measured) -> list[list[str]]:
-    ours = [run for comparison in measured.comparisons for run in comparison.our_runs]
-    rows = [_cost(measured.tools[0], ours, ["", ""])]
+    rows = [_cost(measured.tools[0], measured.comparisons[0].our_runs, ["", ""])]
     for tool, one in zip(measured.tools[1:], measured.comparisons):
         ratios = [f"{ratio.median:.2f}" for ratio in (one.time(), one.memory())]
         rows.append(_cost(tool, one.their_runs, ratios))

@@ -104,7 +104,7 @@ RIGHT: Mapping[str, Right] = MappingProxyType(
         "platform": Right("the image is for arm64, the node is amd64", r"platform|architecture|arm64"),
         "other-port": Right(
             "the secret is for another port of the registry's host",
-            r"for another (?:server|port)|other port|(?:never|not|no) match|no (?:entry|auth) for|for a server",
+            r"for (?:a |another )?(?:server|port)\b|other port|(?:never|not|no) match|no (?:entry|auth) for",
         ),
     }
 )

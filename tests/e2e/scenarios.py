@@ -69,7 +69,7 @@ SCENARIOS = (
     Scenario("unknown-repository", "repository-not-found", _in("open", "team/nowhere:1.0"), summary="team/nowhere"),
     Scenario("no-secret", "no-credentials", _in("htpasswd", "team/app:1.0"), summary="no pull secret"),
     # The token service gives anybody a token, only not for this: the same words as for a repository that is not there.
-    Scenario("no-secret-token", "denied-or-missing", _in("token", "team/app:1.0")),
+    Scenario("no-secret-token", "denied-or-missing", _in("token", "team/app:1.0"), summary="no pull secret"),
     Scenario(
         "wrong-password",
         "bad-credentials",

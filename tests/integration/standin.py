@@ -145,6 +145,8 @@ class StandIn:
 
         self._listen = listen
         self._closed = False
+        self.is_up = threading.Event()
+        self.is_up.set()
         self._going = threading.Lock()
         listen()
         self.port: int = self.server.server_address[1]
@@ -157,6 +159,7 @@ class StandIn:
 
     def restart(self, seconds: float) -> None:
         """Is killed, and there again after so many seconds; what it keeps stays."""
+        self.is_up.clear()
         with self._going:
             self._hang_up()
 
@@ -164,6 +167,7 @@ class StandIn:
             with self._going:
                 if not self._closed:
                     self._listen(self.port)
+            self.is_up.set()
 
         threading.Timer(seconds, again).start()
 

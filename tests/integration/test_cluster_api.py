@@ -311,6 +311,23 @@ def test_a_busy_server_is_asked_again(cluster: Cluster, server: StandIn, monkeyp
     assert len(slept) < 10
 
 
+def test_a_server_that_says_when_to_come_again(cluster: Cluster, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5xx with Retry-After: a read is repeated, a write may have been done."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    later = Answer(503, b"shutting down", (("Retry-After", "1"),))
+    server.answer = lambda asked: later if len(server.asked) < 3 else Answer()
+    assert cluster.get(PODS) == {}
+    server.asked.clear()
+    with pytest.raises(api.ApiError):
+        cluster.request("POST", PODS, body={})
+    assert len(server.asked) == 1
+    server.answer = lambda asked: Answer(503, b"")
+    server.asked.clear()
+    with pytest.raises(api.ApiError):
+        cluster.get(PODS)
+    assert len(server.asked) == 1
+
+
 # No answer
 
 
@@ -321,6 +338,7 @@ def test_refused(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> 
     assert str(caught.value) == (
         "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?"
     )
+    assert not caught.value.arrived
     assert time.monotonic() - began < 3
     assert capfd.readouterr() == ("", "")
 
@@ -368,6 +386,7 @@ def test_a_server_that_hangs_up(environ: dict[str, str], method: str, begin: byt
     assert str(caught.value).startswith("Unable to connect to the server: 127.0.0.1:")
     assert str(caught.value).isprintable()
     assert accepted == (1 if method == "POST" or begin.startswith(b"HTTP") else 2)
+    assert caught.value.arrived
 
 
 def test_an_idle_connection_that_was_closed_is_no_failure(cluster: Cluster, server: StandIn) -> None:
@@ -582,6 +601,27 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     issue("client", ec.generate_private_key(ec.SECP256R1()))
     (directory / "server.pem").write_bytes(b"".join((directory / f"server.{end}").read_bytes() for end in ("crt", "key")))
     return Pki(directory / "ca.crt", directory / "server.pem", directory / "client.crt", directory / "client.key")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_handshake_that_is_refused_is_tried_once_more(environ: dict[str, str], pki: Pki, method: str) -> None:
+    """Nothing was sent before it, so that this is safe for writes, too."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.server)
+    server = StandIn(context)
+    try:
+        server.refused = {1}
+        options = {"certificate_authority": str(pki.ca), "tls_server_name": "inner"}
+        assert connect(server.url, environ, **options).request(method, PODS) == {"kind": "Pod"}
+        assert len(server.asked) == 1
+        server.refused = {3, 4}
+        with pytest.raises(Unreachable, match="tls: tlsv1 alert decode error") as caught:
+            connect(server.url, environ, **options).request(method, PODS)
+        assert not caught.value.arrived
+    finally:
+        server.close()
 
 
 @pytest.fixture

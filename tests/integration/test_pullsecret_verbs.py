@@ -341,6 +341,7 @@ def test_explain_and_an_image_that_is_none(kit: Kit, case: Object) -> None:
 def test_explain_as_a_document(kit: Kit) -> None:
     found = kit.run("explain", "--key", f"https://bob:{PASSWORD}@r.io/v2", "--image", "r.io/app", "-o", "json")
     assert found.json == {
+        "apiVersion": "pullsecret/v1", "kind": "KeyReport",
         "key": "https://***@r.io/v2", "normalised": "r.io/v2", "image": "r.io/app", "lookedUp": "r.io/app",
         "offered": False, "reason": "never matches: path /v2 without its final slash", "better": "r.io",
     }  # fmt: skip

@@ -7,13 +7,14 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 import yaml
 from pullcore.changes import HIDDEN, Changes, Manner
 from pullcore.cluster import ApiError, Cluster, Conflict, Forbidden, NotFound
 from pullcore.command import Connection
+from pullcore.errors import CommandError
 from pullcore.kinds import KINDS
 
 from tests.integration.standin import Answer, Asked, ClusterStandIn, status
@@ -55,6 +56,33 @@ def one_of_each(changes: Changes, server: ClusterStandIn) -> None:
     changes.patch(ACCOUNT, account, APPEND, {**account, "imagePullSecrets": [{"name": "regcred"}]})
     changes.unchanged(SECRET, there)
     changes.delete(SECRET, server.get("Secret", "there") if changes.manner.dry_run == "none" else there)
+
+
+def lost(answer: Answer) -> Callable[[Asked], Optional[Answer]]:
+    return lambda asked: answer if asked.method != "GET" else None
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_known"),
+    [
+        (status(403, "Forbidden", "no"), True),
+        (status(500, "InternalError", "etcdserver: leader changed"), False),
+        (status(500, "InternalError", 'Internal error occurred: failed calling webhook "x"'), True),
+        (Answer(504, b""), False),
+        (Answer(cut=-1), False),
+        (Answer(body=b'{"kind":', cut=3), False),
+        (Answer(body=b'{"kind":'), False),
+    ],
+)
+def test_a_change_whose_answer_got_lost(make: Make, server: ClusterStandIn, answer: Answer, is_known: bool) -> None:
+    server.before = lost(answer)
+    with pytest.raises(CommandError) as caught:
+        make().create(SECRET, secret_object("regcred", namespace="ns"))
+    unknown = "; whether secret/regcred in namespace ns was created is not known"
+    assert str(caught.value).endswith(unknown) is not is_known
+    with pytest.raises(CommandError) as caught:
+        make(dry_run="server").create(SECRET, secret_object("regcred", namespace="ns"))
+    assert "is not known" not in str(caught.value)
 
 
 LINES = """\

@@ -18,7 +18,7 @@ from pullcheck import document
 from pullcore.answers import Answer, Content, Limit, Reach, Tags
 from pullcore.diagnosis import Diagnosis, Report, diagnose
 from pullcore.evidence import Evidence, NotChecked, from_document, to_json
-from pullcore.keyring import Credentials
+from pullcore.keyring import Credentials, SecretFacts
 
 from .builders import (
     DIGEST,
@@ -788,6 +788,45 @@ def test_denied_or_missing_reads_as_a_sentence() -> None:
     """Not "credentials of team/app"."""
     one = explained(web(), said=[TOKENS, HIDDEN])
     assert "credentials of team/app" not in one.findings[0].summary
+
+
+@pytest.mark.parametrize(
+    ("secrets", "image", "words"),
+    [
+        ((), IMAGE, "nothing of team/app to those without credentials, and none is offered (the pod lists no pull secret)"),
+        ((ELSEWHERE,), IMAGE, "none is offered (the pod lists other)"),
+        ((EMPTY,), IMAGE, "to those without credentials"),
+        ((GOOD,), IMAGE, "shows nothing of team/app to good (bob): pull access denied"),
+        ((A, B), IMAGE, "to a (bob), b (eve): "),
+        ((), ECR, "not allowed, or not there"),  # its nodes may have credentials of their own
+    ],
+)
+def test_whom_the_node_was_refused_for(secrets: Sequence[SecretFacts], image: str, words: str) -> None:
+    one = explained(refused(DENIED, *(facts.name for facts in secrets), image=image), said=[], secrets=secrets)
+    assert words in {finding.cause: finding.summary for finding in one.findings}["denied-or-missing"]
+
+
+def test_whom_the_node_was_refused_for_is_not_guessed() -> None:
+    one = explained(refused(DENIED, "x"), said=[], not_checked=(NO_SECRETS,))
+    assert "without credentials" not in summaries(one)
+
+
+@pytest.mark.parametrize("said", [[], [NO_ONE]])
+@pytest.mark.parametrize("message", [UNAUTHORIZED, DENIED])
+def test_what_the_pod_s_secrets_are_for_instead(message: str, said: Sequence[Answer]) -> None:
+    """The port, say, is another one: nobody sees that by the secret's name."""
+    facts = [secret("other", f"{REGISTRY}:5001", vault=Credentials())]
+    one = explained(refused(message, "other"), said=said, secrets=facts)
+    assert f'other: the key "{REGISTRY}:5001" ' in notes(one)
+    many = [secret("other", config=json.dumps({"auths": {f"{n}.example.com": {"auth": "YTpi"} for n in range(9)}}))]
+    one = explained(refused(message, "other"), said=said, secrets=many)
+    assert notes(one).count("the key") == 3
+    assert "and 6 more" in notes(one)
+
+
+def test_what_another_secret_is_for_is_not_told_where_one_is_offered() -> None:
+    one = explained(refused(UNAUTHORIZED, "good", "other"), said=[], secrets=[GOOD, ELSEWHERE])
+    assert "elsewhere.example.com" not in notes(one)
 
 
 @pytest.mark.parametrize(

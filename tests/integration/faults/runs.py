@@ -48,7 +48,7 @@ def certificates() -> Certificates:
         folder = Path(made)
         contexts = []
         for name in ("own", "other"):
-            authority = make(folder, f"{name}-ca", common_name=name)
+            authority = make(folder, f"{name}-ca", common_name=f"CA of {name}")
             pair = make(folder, name, authority, ["127.0.0.1"])
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pair.certificate_file, pair.key_file)
@@ -87,6 +87,7 @@ def hurry() -> None:
     cluster.LONGEST_PAUSE = 0.02
     probe.PAUSES = (0.05,)  # type: ignore[assignment]
     remake.POLL, remake.LEAST, wait.TICK, wait.SETTLED = 0.01, 0.0, 0.05, 0.0
+    certificates()  # not by several threads at once
     following: Any = watching.Following.__init__
     following.__kwdefaults__["pauses"] = (0.05, 0.1, 0.2)
 

@@ -26,7 +26,7 @@ SELECTOR = {"matchLabels": LABELS}
 NOWHERE = "127.0.0.1:1"  # a registry that refuses every connection at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A command and where it is run. name: its column; argv: without what reaches the cluster; replaced: what controllers
     make once a pod of this name is removed; writes: whether it changes anything."""

@@ -78,6 +78,7 @@ class FaultyStandIn(ClusterStandIn):
         self.scene, self.fault, self.call = scene, fault, call
         self.calls: list[Call] = []
         self.hits = 0
+        self._context = context
         self._met = False
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -91,6 +92,8 @@ class FaultyStandIn(ClusterStandIn):
         self.fault = None
         self.unserved.clear()
         self.refused.clear()
+        self.context = self._context
+        self.is_up.wait()
 
     def _faulty(self, asked: Asked) -> Answer:
         what = named(asked)
@@ -101,11 +104,15 @@ class FaultyStandIn(ClusterStandIn):
             fault = self.fault
             hit = fault is not None and self.call is not None and fault.is_met(call, self.call, met=self._met)
             self._met |= hit
-            self.hits += hit or (bool(self.unserved) and is_of_crd(call))
+            self.hits += hit or self._is_meant(call)
         if not hit or fault is None:
             return self._answer(asked)
         honest: Callable[[], Answer] = lambda: self._answer(asked)  # noqa: E731
         return fault.spoil(self, asked, honest)
+
+    def _is_meant(self, call: Call) -> bool:
+        """Whether a request meets a fault that is none of single requests."""
+        return bool(self.unserved and is_of_crd(call)) or any(number <= self.connections for number in self.refused)
 
     # Controllers and kubelets
 
