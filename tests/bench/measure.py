@@ -87,17 +87,16 @@ class Comparison:
 
 
 def compare(ours: Command, theirs: Command, env: Mapping[str, str], folder: Path, runs: int) -> Comparison:
-    """Runs A B A B ... after a warm-up of each, in which their output is looked at. Raises BenchError."""
-    for command in (ours, theirs):
+    """Runs A B A B ... after a warm-up of each. Raises BenchError."""
+    return Comparison(ours, theirs, *in_turn((ours, theirs), env, folder, runs))
+
+
+def in_turn(commands: Sequence[Command], env: Mapping[str, str], folder: Path, runs: int) -> list[list[Run]]:
+    """The runs of each command: A B C A B C ... after a warm-up of each, when its output is looked at. Raises BenchError."""
+    for command in commands:
         _run(command, env, folder / "output", check=True)
-    pairs = [(_run(ours, env, folder / "output"), _run(theirs, env, folder / "output")) for _ in range(runs)]
-    return Comparison(ours, theirs, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-
-
-def alone(command: Command, env: Mapping[str, str], folder: Path, runs: int) -> list[Run]:
-    """Runs one command after a warm-up, in which its output is looked at. Raises BenchError."""
-    _run(command, env, folder / "output", check=True)
-    return [_run(command, env, folder / "output") for _ in range(runs)]
+    rounds = [[_run(command, env, folder / "output") for command in commands] for _ in range(runs)]
+    return [list(of_one) for of_one in zip(*rounds)]
 
 
 def _run(command: Command, env: Mapping[str, str], output: Path, check: bool = False) -> Run:

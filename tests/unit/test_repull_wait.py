@@ -319,9 +319,33 @@ def test_the_world_as_it_changes(follow: Follow) -> None:
     pods.tell(Change(pods.name, "listed", (plain(one),)))
     assert followed.take(1)
     assert list(followed.world.pods) == ["uid-of-default-a"], "a list is all there is"
+    pods.tell(Change(events.name, "listed"))
+    assert followed.take(1)
+    assert followed.world.events == {}
     assert not followed.take(0)
     followed.stop()
     assert not any(recorder.runs for recorder in (pods, events, domains))
+
+
+def test_what_has_not_changed_is_not_looked_at_again(follow: Follow) -> None:
+    """In a cluster of thousands of pods each event would cost as much as all of them."""
+    followed, (pods, events), _ = follow(pod("test"))
+    values = [pod(name, state=BACK_OFF) for name in "abc"]
+    pods.begins = [plain(one) for one in values]
+    followed.start(5)
+    before = dict(followed.world.pods)
+    crashing = pod("b", state={"waiting": {"reason": "CrashLoopBackOff"}})
+    pods.tell(Change(pods.name, "changed", (crashing,)))
+    failed = [changed(event(one, REFUSED), metadata__uid=f"e-{one['metadata']['name']}") for one in values[1:]]
+    events.tell(Change(events.name, "changed", tuple(failed)))
+    assert followed.take(1)
+    same = {uid for uid, value in followed.world.pods.items() if value is before[uid]}
+    assert {"uid-of-default-a"} <= same
+    assert "uid-of-default-b" not in same
+    assert set(followed.world.events) == {"uid-of-default-b", "uid-of-default-c"}
+    events.tell(Change(events.name, "gone", tuple(failed[:1])))
+    assert followed.take(1)
+    assert set(followed.world.events) == {"uid-of-default-c"}
 
 
 def test_what_is_no_pod_is_passed_over(follow: Follow) -> None:
