@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import Optional, TypeVar
 
 from pullcore.cluster import Cluster, resource_path
@@ -35,8 +35,8 @@ class Feeds:
         self.say = say
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._kinds: dict[str, Kind] = {}
-        self._held: dict[str, dict[str, Object]] = {}  # by feed, then by UID
-        self._events: dict[str, dict[str, Object]] = {}  # by the UID of their pod, then by their own
+        self._held: dict[str, dict[str, Object]] = {}  # by feed, then by `_key`
+        self._events: dict[str, dict[str, Object]] = {}  # by the UID of their pod, then by `_key`
         self._unlisted: set[str] = set()
         self._feeds = [self._feed(cluster, store, *what) for what in _followed(targets)]
         self.lost = ""  # why pods are not followed any more
@@ -47,7 +47,7 @@ class Feeds:
         self._unlisted.add(name)
         version = store.served.get(kind.name)
         path = resource_path(kind.group_version(version), kind.plural, namespace=namespace)
-        return Following(cluster, path, query, self._changes.put, name)
+        return Following(cluster, path, query, self._changes.put, name, keep=partial(_pruned, kind.name))
 
     def start(self, seconds: float) -> None:
         """Begins to follow, and waits until everything was listed once, so that nothing is missed afterwards."""
@@ -94,27 +94,26 @@ class Feeds:
             return set()
         self._unlisted.discard(change.name)
         kind, held = self._kinds[change.name], self._held[change.name]
-        now = {value.get("metadata", {}).get("uid", ""): value for value in change.objects}
-        left_out = [uid for uid in held if uid not in now] if change.kind == "listed" else []
+        now = {_key(value): value for value in change.objects}
+        left_out = [key for key in held if key not in now] if change.kind == "listed" else []
         gone = list(now) if change.kind == "gone" else left_out
-        touched = {about for uid in gone if (about := self._keep(change.name, uid, None))}
-        for uid, value in now.items() if change.kind != "gone" else ():
-            with suppress(WrongType):  # no API server gives such an object
-                touched.add(self._keep(change.name, uid, prune_object({**value, "kind": kind.name})))
+        there = {} if change.kind == "gone" else now
+        touched = {self._keep(change.name, key, None) for key in gone}
+        touched |= {self._keep(change.name, key, value) for key, value in there.items()}
         if kind.name == "Domain":
             domains = [one for name, some in self._held.items() if self._is(name, "Domain") for one in some.values()]
             self.world.domains = {target_of(one): one for one in domains}
             return set()
         return touched
 
-    def _keep(self, feed: str, uid: str, value: Optional[Object]) -> str:
+    def _keep(self, feed: str, key: str, value: Optional[Object]) -> str:
         """Holds an object, or lets go of it; the UID of the pod that it is, or is about."""
-        old = self._held[feed].get(uid)
-        _put(self._held[feed], uid, value)
+        old = self._held[feed].get(key)
+        _put(self._held[feed], key, value)
         if not self._is(feed, "Event"):
-            return uid
+            return key
         about = str(((value or old or {}).get("involvedObject") or {}).get("uid", ""))
-        _put(self._events.setdefault(about, {}), uid, value)
+        _put(self._events.setdefault(about, {}), key, value)
         return about
 
     def _trouble(self, change: Change) -> None:
@@ -127,6 +126,20 @@ class Feeds:
             self.lost = reason
         else:
             self.say(f"Not followed: {change.name}: {reason}")
+
+
+def _key(value: Object) -> str:
+    """What tells an object from others of its kind; of an event no UID is held."""
+    metadata = value.get("metadata", {})
+    return str(metadata.get("uid") or f"{metadata.get('namespace')}/{metadata.get('name')}")
+
+
+def _pruned(kind: str, value: Object) -> Optional[Object]:
+    """What is held of an object; the type of a list's items does not stand in them."""
+    try:
+        return prune_object({**value, "kind": kind})
+    except WrongType:  # no API server gives such an object
+        return None
 
 
 def _put(held: dict[K, V], key: K, value: Optional[V]) -> None:

@@ -225,8 +225,18 @@ class Recorder:
 
     made: list[Recorder] = []  # noqa: RUF012
 
-    def __init__(self, _: Cluster, path: str, query: dict[str, str], tell: Callable[[Change], None], name: str) -> None:
-        self.path, self.query, self.tell, self.name = path, query, tell, name
+    def __init__(
+        self,
+        _: Cluster,
+        path: str,
+        query: dict[str, str],
+        tell: Callable[[Change], None],
+        name: str,
+        *,
+        keep: Callable[[Object], Optional[Object]],
+    ) -> None:
+        self.path, self.query, self.name, self.keep = path, query, name, keep
+        self._tell = tell
         self.begins: Sequence[Object] = ()
         self.runs = False
         Recorder.made.append(self)
@@ -234,6 +244,10 @@ class Recorder:
     def start(self) -> None:
         self.runs = True
         self.tell(Change(self.name, "listed", tuple(self.begins)))
+
+    def tell(self, change: Change) -> None:
+        kept = (one.keep(value) for one in Recorder.made if one.name == change.name for value in change.objects)
+        self._tell(replace(change, objects=tuple(value for value in kept if value is not None)))
 
     def stop(self) -> None:
         self.runs = False
