@@ -170,6 +170,10 @@ class Cluster:
             if not query["continue"]:
                 return
 
+    def page(self, path: str, **query: Any) -> Object:
+        """A list, or one page of it, for looking at as `pages` gives it. Raises ApiError or Unreachable."""
+        return self._list(self._content("GET", path, query))
+
     def items(self, path: str, *, accept: str = JSON, **query: Any) -> Iterator[Object]:
         """The objects of a list one by one; see pages."""
         for page in self.pages(path, accept=accept, **query):

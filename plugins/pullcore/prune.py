@@ -225,7 +225,7 @@ def prune(value: Any, shape: Shape, path: str = "") -> Any:
         shape = {**shape, **{name: shape["*"] for name in value if name not in shape}}
     for name, inner in shape.items():
         found = value.get(name)
-        if inner is str and type(found) is str:  # most fields are: this halves the time
+        if inner is str and type(found) is str:  # as most fields are
             kept[name] = found
         elif found is not None:
             part = prune(found, inner, f"{path}.{name}" if path else name)

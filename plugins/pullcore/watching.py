@@ -20,6 +20,7 @@ from pullcore.errors import CommandError, one_line
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)  # before one try after the other
 POLL = 2.0  # between two lists where nobody may watch
 LASTING = 30.0  # a watch of so many seconds that the server ended was not in vain, though nothing happened
+TOLD = {"ADDED": "changed", "MODIFIED": "changed", "DELETED": "gone"}
 BELIEVED = 5  # refusals in a row; after a restart an API server refuses until it knows its roles and service accounts
 
 
@@ -90,21 +91,35 @@ def _is_refusal(error: CommandError) -> bool:
     return isinstance(error, ApiError) and not isinstance(error, Gone) and not _is_passing(error)
 
 
-def everything(cluster: Cluster, path: str, query: Mapping[str, str]) -> tuple[tuple[Object, ...], str]:
-    """The objects of a list, all as they were at one moment, and that moment's resource version.
+def everything(
+    cluster: Cluster, path: str, query: Mapping[str, str], keep: Callable[[Object], Optional[Object]]
+) -> tuple[tuple[Object, ...], str]:
+    """The objects of a list, all as they were at one moment, and that moment's resource version. keep: see Following.
 
     `Cluster.pages` goes on with newer objects where a list expires half-way, from which no watch can start. Raises what
     `Cluster.get` raises.
     """
     paged: dict[str, Any] = {**query, "limit": PAGE}
     try:
-        pages = [cluster.get(path, **paged)]
-        while token := _metadata(pages[-1]).get("continue"):
-            pages.append(cluster.get(path, **{**paged, "continue": token}))
+        page = cluster.page(path, **paged)
+        objects = _kept(page, keep)
+        while token := _metadata(page).get("continue"):
+            page = cluster.page(path, **{**paged, "continue": token})
+            objects += _kept(page, keep)
     except Gone:
-        pages = [cluster.get(path, **query)]  # the whole list at once cannot expire
-    objects = tuple(item for page in pages for item in page.get("items") or () if isinstance(item, dict))
-    return objects, str(_metadata(pages[-1]).get("resourceVersion") or "")
+        page = cluster.page(path, **query)  # the whole list at once cannot expire
+        objects = _kept(page, keep)
+    return tuple(objects), str(_metadata(page).get("resourceVersion") or "")
+
+
+def _kept(page: Object, keep: Callable[[Object], Optional[Object]]) -> list[Object]:
+    """What is kept of a page's objects, before the next one comes: thousands of whole ones would take a lot of memory."""
+    items = (item for item in page.get("items") or () if isinstance(item, dict))
+    return [kept for item in items if (kept := keep(item)) is not None]
+
+
+def _whole(value: Object) -> Optional[Object]:
+    return value
 
 
 def _metadata(document: Object) -> Object:
@@ -138,6 +153,8 @@ class Following:
     answers that it cannot now, is tried for ever; that is told once as "trouble", which is over with the next thing told.
     A refusal (forbidden, unauthorized, not found) is final; where the list worked before, only when it lasts. Nothing is
     raised: what was not foreseen is a final "trouble" as well.
+
+    keep: what is told of each object, None for nothing of it; managedFields may be gone before it gets one.
     """
 
     def __init__(
@@ -148,6 +165,7 @@ class Following:
         tell: Callable[[Change], None],
         name: str = "",
         *,
+        keep: Callable[[Object], Optional[Object]] = _whole,
         pauses: Sequence[float] = PAUSES,
         poll: float = POLL,
     ) -> None:
@@ -156,6 +174,7 @@ class Following:
         self._query: dict[str, Any] = dict(query)
         self._tell = tell
         self._name = name
+        self._keep = keep
         self._poll = poll
         self._stopped = threading.Event()
         # One for each: after a restart a watch that is too old has to lead to a list at once.
@@ -188,7 +207,7 @@ class Following:
 
     def _list(self) -> Step:
         try:
-            objects, self._version = everything(self._cluster, self._path, self._query)
+            objects, self._version = everything(self._cluster, self._path, self._query, self._keep)
         except CommandError as error:
             self._refusals += _is_refusal(error)
             return self._paused(after_list(error, not self._listed or self._refusals > BELIEVED))
@@ -221,10 +240,8 @@ class Following:
                     return after_error_event(event["object"])
                 self._works()
                 self._watched = True
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    self._say("changed", (event["object"],))
-                elif event["type"] == "DELETED":
-                    self._say("gone", (event["object"],))
+                if kind := TOLD.get(event["type"]):
+                    self._say(kind, tuple(_kept({"items": [event["object"]]}, self._keep)))
                 self._version = str(_metadata(event["object"]).get("resourceVersion") or self._version)
         return after_watch(None, self._watched)
 

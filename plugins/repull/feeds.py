@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Sequence
-from typing import Optional
+from functools import partial
+from typing import Optional, TypeVar
 
 from pullcore.cluster import Cluster, resource_path
 from pullcore.errors import one_line
@@ -20,6 +21,8 @@ from pullcore.workload import target_of
 
 from repull.goal import World
 
+K = TypeVar("K")
+V = TypeVar("V")
 FEW_NAMESPACES = 4  # in more than these, all are followed at once
 
 
@@ -32,7 +35,8 @@ class Feeds:
         self.say = say
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._kinds: dict[str, Kind] = {}
-        self._held: dict[str, dict[str, Object]] = {}  # by feed, then by UID
+        self._held: dict[str, dict[str, Object]] = {}  # by feed, then by `_key`
+        self._events: dict[str, dict[str, Object]] = {}  # by the UID of their pod, then by `_key`
         self._unlisted: set[str] = set()
         self._feeds = [self._feed(cluster, store, *what) for what in _followed(targets)]
         self.lost = ""  # why pods are not followed any more
@@ -43,7 +47,7 @@ class Feeds:
         self._unlisted.add(name)
         version = store.served.get(kind.name)
         path = resource_path(kind.group_version(version), kind.plural, namespace=namespace)
-        return Following(cluster, path, query, self._changes.put, name)
+        return Following(cluster, path, query, self._changes.put, name, keep=partial(_pruned, kind.name))
 
     def start(self, seconds: float) -> None:
         """Begins to follow, and waits until everything was listed once, so that nothing is missed afterwards."""
@@ -62,44 +66,55 @@ class Feeds:
             change = self._changes.get(timeout=max(seconds, 0))
         except queue.Empty:
             return False
+        touched: set[str] = set()
         while True:
-            self._take_in(change)
+            touched |= self._take_in(change)
             try:
                 change = self._changes.get_nowait()
             except queue.Empty:
                 break
-        held = self._held.items()
-        domains = [one for name, some in held if self._is(name, "Domain") for one in some.values()]
-        self.world.domains = {target_of(one): one for one in domains}
-        events: dict[str, list[Object]] = {}
-        for name, some in held:
-            for one in some.values() if self._is(name, "Event") else ():
-                events.setdefault(one.get("involvedObject", {}).get("uid", ""), []).append(one)
-        self.world.events = events
-        pods = (item for name, some in held if self._is(name, "Pod") for item in some.items())
-        self.world.pods = {uid: as_refused(one, events.get(uid, ())) for uid, one in pods}
+        for uid in touched:
+            self._renew(uid)
         return True
+
+    def _renew(self, uid: str) -> None:
+        """Puts one pod and its events into the world as they are now: thousands of others have not changed."""
+        events, pods = self._events.get(uid), (held for name, held in self._held.items() if self._is(name, "Pod"))
+        pod = next((held[uid] for held in pods if uid in held), None)
+        _put(self.world.events, uid, list(events.values()) if events else None)
+        _put(self.world.pods, uid, pod and as_refused(pod, self.world.events.get(uid, ())))
 
     def _is(self, feed: str, kind: str) -> bool:
         return self._kinds[feed].name == kind
 
-    def _take_in(self, change: Change) -> None:
-        held = self._held[change.name]
+    def _take_in(self, change: Change) -> set[str]:
+        """The UIDs of the pods that it bears on. Of Domains there are few: these are in the world afterwards."""
         if change.kind == "trouble":
             self._trouble(change)
-            return
+            return set()
         self._unlisted.discard(change.name)
-        if change.kind == "listed":
-            held.clear()
-        for value in change.objects:
-            uid = value.get("metadata", {}).get("uid", "")
-            if change.kind == "gone":
-                held.pop(uid, None)
-            else:
-                try:
-                    held[uid] = prune_object({**value, "kind": self._kinds[change.name].name})
-                except WrongType:  # no API server gives such an object
-                    continue
+        kind, held = self._kinds[change.name], self._held[change.name]
+        now = {_key(value): value for value in change.objects}
+        left_out = [key for key in held if key not in now] if change.kind == "listed" else []
+        gone = list(now) if change.kind == "gone" else left_out
+        there = {} if change.kind == "gone" else now
+        touched = {self._keep(change.name, key, None) for key in gone}
+        touched |= {self._keep(change.name, key, value) for key, value in there.items()}
+        if kind.name == "Domain":
+            domains = [one for name, some in self._held.items() if self._is(name, "Domain") for one in some.values()]
+            self.world.domains = {target_of(one): one for one in domains}
+            return set()
+        return touched
+
+    def _keep(self, feed: str, key: str, value: Optional[Object]) -> str:
+        """Holds an object, or lets go of it; the UID of the pod that it is, or is about."""
+        old = self._held[feed].get(key)
+        _put(self._held[feed], key, value)
+        if not self._is(feed, "Event"):
+            return key
+        about = str(((value or old or {}).get("involvedObject") or {}).get("uid", ""))
+        _put(self._events.setdefault(about, {}), key, value)
+        return about
 
     def _trouble(self, change: Change) -> None:
         reason = one_line(change.error, 300).removeprefix("error: ")
@@ -111,6 +126,27 @@ class Feeds:
             self.lost = reason
         else:
             self.say(f"Not followed: {change.name}: {reason}")
+
+
+def _key(value: Object) -> str:
+    """What tells an object from others of its kind; of an event no UID is held."""
+    metadata = value.get("metadata", {})
+    return str(metadata.get("uid") or f"{metadata.get('namespace')}/{metadata.get('name')}")
+
+
+def _pruned(kind: str, value: Object) -> Optional[Object]:
+    """What is held of an object; the type of a list's items does not stand in them."""
+    try:
+        return prune_object({**value, "kind": kind})
+    except WrongType:  # no API server gives such an object
+        return None
+
+
+def _put(held: dict[K, V], key: K, value: Optional[V]) -> None:
+    if value is None:
+        held.pop(key, None)
+    else:
+        held[key] = value
 
 
 def _followed(targets: Sequence[Object]) -> list[tuple[Kind, Optional[str], dict[str, str]]]:

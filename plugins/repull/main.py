@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, TextIO
 
 from pullcore import command
+from pullcore.census import waits
 from pullcore.diagnosis import Diagnosis, Report, diagnose
 from pullcore.evidence import Evidence
+from pullcore.kinds import KINDS
+from pullcore.permissions import Action
 from pullcore.pull import Object, Target
 from pullcore.workload import Index
 
@@ -113,6 +116,9 @@ def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
     if wanted.recreate_domain:
         return lastresort.steps(Target("Domain", session.namespace, wanted.recreate_domain), index)
     seen = diagnose(evidence, session.context)
+    namespaces = sorted({pod["metadata"].get("namespace", "") for pod in evidence.pods if waits(pod)})
+    if len(namespaces) > 1:  # the planner would ask one after the other
+        session.permissions.ask(Action("delete", KINDS["Pod"], namespace) for namespace in namespaces)
     return Planner(seen, index, wanted, session.permissions.may, evidence.observed_at).steps()
 
 

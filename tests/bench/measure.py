@@ -87,27 +87,16 @@ class Comparison:
 
 
 def compare(ours: Command, theirs: Command, env: Mapping[str, str], folder: Path, runs: int) -> Comparison:
-    """Runs A B A B ... after a warm-up of each, in which their output is looked at. Raises BenchError."""
-    (found,) = compare_all(ours, [theirs], env, folder, runs)
-    return found
+    """Runs A B A B ... after a warm-up of each. Raises BenchError."""
+    return Comparison(ours, theirs, *in_turn((ours, theirs), env, folder, runs))
 
 
-def compare_all(
-    ours: Command, others: Sequence[Command], env: Mapping[str, str], folder: Path, runs: int
-) -> list[Comparison]:
-    """The same with several others, A B C A B C ...; a Comparison with each of them."""
-    commands = (ours, *others)
+def in_turn(commands: Sequence[Command], env: Mapping[str, str], folder: Path, runs: int) -> list[list[Run]]:
+    """The runs of each command: A B C A B C ... after a warm-up of each, when its output is looked at. Raises BenchError."""
     for command in commands:
         _run(command, env, folder / "output", check=True)
     rounds = [[_run(command, env, folder / "output") for command in commands] for _ in range(runs)]
-    first, *rest = zip(*rounds)
-    return [Comparison(ours, theirs, first, their_runs) for theirs, their_runs in zip(others, rest)]
-
-
-def alone(command: Command, env: Mapping[str, str], folder: Path, runs: int) -> list[Run]:
-    """Runs one command after a warm-up, in which its output is looked at. Raises BenchError."""
-    _run(command, env, folder / "output", check=True)
-    return [_run(command, env, folder / "output") for _ in range(runs)]
+    return [list(of_one) for of_one in zip(*rounds)]
 
 
 def _run(command: Command, env: Mapping[str, str], output: Path, check: bool = False) -> Run:

@@ -18,7 +18,7 @@ from tests.e2e.conftest import Kubectl
 
 from . import broken, tools
 from .broken import Scene
-from .measure import BenchError, Command, Comparison, compare_all
+from .measure import BenchError, Command, Comparison, in_turn
 from .scoring import Told, score
 from .tellings import GOOD, Tellings, read_describe, read_events, read_ours, read_preflight, read_sections
 
@@ -75,8 +75,9 @@ def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str],
         found = [_ours(scene), *_preflights(scene, preflight, folder), _crane(scene, crane, folder), *_kubectl(scene)]
         told = {tool.title: tool.read(_run(tool.command, admin.env)) for tool in found}
         say("measuring")
-        ours, *theirs = (tool.command for tool in found)
-        comparisons = compare_all(ours, theirs, admin.env, folder, runs)
+        ours, *theirs = in_turn([tool.command for tool in found], admin.env, folder, runs)
+        commands = (tool.command for tool in found[1:])
+        comparisons = [Comparison(found[0].command, one, ours, their_runs) for one, their_runs in zip(commands, theirs)]
         return Measured(scene.pods, found, told, comparisons, without)
 
 

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Kubectl
 
 from . import pods
 from .filling import Filling
-from .measure import BenchError, Command, Comparison, Ratio, Run, alone, compare
+from .measure import BenchError, Command, Comparison, Ratio, Run, in_turn
 from .pods import Pod
 
 # They would evict pods from nodes that nobody runs, remove pods whose owner is missing, or only take processor time.
@@ -62,21 +62,20 @@ def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str],
     filling = Filling(cluster)
     filling.surroundings()
     filling.add(range(pods.FEW))
-    few = alone(_ours(pods.FEW), admin.env, folder, runs)
+    (few,) = in_turn([_ours(pods.FEW)], admin.env, folder, runs)
     few_requests = _requests(admin.env)
     filling.add(range(pods.FEW, pods.PODS))
-    say(f"{pods.PODS} pods are there")
+    say(f"{pods.PODS:,} pods are there")
     last = Pod(pods.PODS - 1).name
     listed = Command("kubectl get pods -A", ["kubectl", "get", "pods", "-A"], says=(Pod(0).name, last))
     raw = Command("kubectl get --raw /api/v1/pods", ["kubectl", "get", "--raw", "/api/v1/pods"], says=(last,))
     ours = _ours(pods.PODS)
-    return Figures(
-        few,
-        few_requests,
-        _requests(admin.env),
-        compare(ours, listed, admin.env, folder, runs),
-        compare(ours, raw, admin.env, folder, runs),
+    requests = _requests(admin.env)
+    all_of_it, list_runs, raw_runs = in_turn([ours, listed, raw], admin.env, folder, runs)
+    against_list, against_raw = (
+        Comparison(ours, theirs, all_of_it, their_runs) for theirs, their_runs in ((listed, list_runs), (raw, raw_runs))
     )
+    return Figures(few, few_requests, requests, against_list, against_raw)
 
 
 def _name(count: int) -> str:
@@ -84,7 +83,7 @@ def _name(count: int) -> str:
 
 
 def _ours(count: int) -> Command:
-    return Command(_name(count), OURS, code=1, says=(f"{count // pods.FAILING} pods",))
+    return Command(_name(count), OURS, code=1, says=(f"({count // pods.FAILING:,} pods) cannot be pulled",))
 
 
 def _requests(env: Mapping[str, str]) -> int:

@@ -225,8 +225,18 @@ class Recorder:
 
     made: list[Recorder] = []  # noqa: RUF012
 
-    def __init__(self, _: Cluster, path: str, query: dict[str, str], tell: Callable[[Change], None], name: str) -> None:
-        self.path, self.query, self.tell, self.name = path, query, tell, name
+    def __init__(
+        self,
+        _: Cluster,
+        path: str,
+        query: dict[str, str],
+        tell: Callable[[Change], None],
+        name: str,
+        *,
+        keep: Callable[[Object], Optional[Object]],
+    ) -> None:
+        self.path, self.query, self.name, self.keep = path, query, name, keep
+        self._tell = tell
         self.begins: Sequence[Object] = ()
         self.runs = False
         Recorder.made.append(self)
@@ -234,6 +244,10 @@ class Recorder:
     def start(self) -> None:
         self.runs = True
         self.tell(Change(self.name, "listed", tuple(self.begins)))
+
+    def tell(self, change: Change) -> None:
+        kept = (one.keep(value) for one in Recorder.made if one.name == change.name for value in change.objects)
+        self._tell(replace(change, objects=tuple(value for value in kept if value is not None)))
 
     def stop(self) -> None:
         self.runs = False
@@ -319,9 +333,33 @@ def test_the_world_as_it_changes(follow: Follow) -> None:
     pods.tell(Change(pods.name, "listed", (plain(one),)))
     assert followed.take(1)
     assert list(followed.world.pods) == ["uid-of-default-a"], "a list is all there is"
+    pods.tell(Change(events.name, "listed"))
+    assert followed.take(1)
+    assert followed.world.events == {}
     assert not followed.take(0)
     followed.stop()
     assert not any(recorder.runs for recorder in (pods, events, domains))
+
+
+def test_what_has_not_changed_is_not_looked_at_again(follow: Follow) -> None:
+    """In a cluster of thousands of pods each event would cost as much as all of them."""
+    followed, (pods, events), _ = follow(pod("test"))
+    values = [pod(name, state=BACK_OFF) for name in "abc"]
+    pods.begins = [plain(one) for one in values]
+    followed.start(5)
+    before = dict(followed.world.pods)
+    crashing = pod("b", state={"waiting": {"reason": "CrashLoopBackOff"}})
+    pods.tell(Change(pods.name, "changed", (crashing,)))
+    failed = [changed(event(one, REFUSED), metadata__uid=f"e-{one['metadata']['name']}") for one in values[1:]]
+    events.tell(Change(events.name, "changed", tuple(failed)))
+    assert followed.take(1)
+    same = {uid for uid, value in followed.world.pods.items() if value is before[uid]}
+    assert {"uid-of-default-a"} <= same
+    assert "uid-of-default-b" not in same
+    assert set(followed.world.events) == {"uid-of-default-b", "uid-of-default-c"}
+    events.tell(Change(events.name, "gone", tuple(failed[:1])))
+    assert followed.take(1)
+    assert set(followed.world.events) == {"uid-of-default-c"}
 
 
 def test_what_is_no_pod_is_passed_over(follow: Follow) -> None:
