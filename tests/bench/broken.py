@@ -3,7 +3,7 @@
 Most are those of the end-to-end tests (`scenarios`); the others need more than a pod and a secret. What each needs to be
 told is in `scoring`. Pods and secrets have numbers for names, so that no output names a cause by quoting one.
 
-The registries have second names below .local here: go-containerregistry, of which crane and preflight are made, speaks
+The registries have second names below .localhost here: go-containerregistry, of which crane and preflight are made, speaks
 plain HTTP with those by itself, as our nodes do.
 """
 
@@ -63,8 +63,8 @@ def standing(admin: Kubectl, given: Cluster) -> Iterator[Scene]:
 
 
 def _renamed(cluster: Cluster) -> Cluster:
-    """Registries without TLS under names that end in .local, which this machine and the nodes know from now on."""
-    found = {name: registry if registry.ca_file else _local(registry) for name, registry in cluster.registries.items()}
+    """Registries without TLS under names that end in .localhost, which this machine and the nodes know from now on."""
+    found = {name: registry if registry.ca_file else _localhost(registry) for name, registry in cluster.registries.items()}
     known = machine.HOSTS.read_text().split()
     machine.add_hosts(cluster.id, [registry.host for registry in found.values() if registry.host not in known])
     for node in cluster.nodes:
@@ -75,8 +75,8 @@ def _renamed(cluster: Cluster) -> Cluster:
     return replace(cluster, registries=found)
 
 
-def _local(registry: Registry) -> Registry:
-    return replace(registry, host=f"{registry.host.rpartition('.')[0]}.local")
+def _localhost(registry: Registry) -> Registry:
+    return replace(registry, host=f"{registry.host.rpartition('.')[0]}.localhost")
 
 
 def _stand(kubectl: Kubectl, cluster: Cluster, copy: images.Image) -> dict[str, Object]:

@@ -137,7 +137,7 @@ def preflight_spec(scene: Scene, statuses: bool) -> Object:
     for what, pod in scene.pods.items():
         collector: Object = {"collectorName": pod, "namespace": scene.kubectl.namespace, "images": [scene.images[what]]}
         if what in scene.secrets:
-            collector["imagePullSecrets"] = {"name": scene.secrets[what]}
+            collector["imagePullSecret"] = {"name": scene.secrets[what]}
         outcomes = [
             {"fail": {"when": "missing > 0", "message": "the image is missing"}},
             {"fail": {"when": "errors > 0", "message": "the image could not be checked"}},
