@@ -1,6 +1,6 @@
 """Every document that a plugin prints in any test is held against its schema in docs/.
 
-`watch` is called once by tests/conftest.py: it looks at what is made in this process, and at what processes print into pipes,
+`watch` is called once by tests/conftest.py: it looks at what is made in this process, and at what others print into pipes,
 so that no test has to remember. Tests take the schemas strictly: no field that is not described, no cause that is not in the
 catalogue. For others the schemas allow more, since fields and causes are added.
 """
