@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 class WireError(Exception):
-    """No answer: `cause` of the catalogue, str() the reason in one line."""
+    """No answer: `cause` of the catalogue, str() the reason in one line; from `failure` it is cleaned of credentials."""
 
     def __init__(self, cause: str, detail: str, certificate: Optional[Certificate] = None) -> None:
         super().__init__(one_line(detail, 300))
