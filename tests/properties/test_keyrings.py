@@ -141,7 +141,7 @@ def test_one_secret_that_cannot_be_read_stops_all(image: str, secrets: Secrets, 
 @given(images, several())
 def test_each_entry_is_offered_or_ignored_with_a_reason(image: str, secrets: Secrets) -> None:
     found = look(image, secrets)[1]
-    told = {(one.secret, one.key) for one in (*found.attempts, *found.ignored)}
+    told = {(one.secret, one.key) for one in found.attempts} | {(one.secret, one.key) for one in found.ignored}
     for number, one in enumerate(secrets):
         for key in one:
             assert (f"s{number}", key) in told or any(secret == f"s{number}" and which is None for secret, which in told)
