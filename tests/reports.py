@@ -1,6 +1,6 @@
 """Every document that a plugin prints in any test is held against its schema in docs/.
 
-`watch` is called once by tests/conftest.py: it looks at what is made in this process, and at what processes print into pipes,
+`watch` is called once by tests/conftest.py: it looks at what is made in this process, and at what others print into pipes,
 so that no test has to remember. Tests take the schemas strictly: no field that is not described, no cause that is not in the
 catalogue. For others the schemas allow more, since fields and causes are added.
 """
@@ -11,7 +11,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar, cast
 
 import jsonschema
 import yaml
@@ -32,6 +32,7 @@ ENDED = (0, 1, 2)  # what a plugin that was killed has printed is cut off
 CAUSE = "^[a-z]+(-[a-z]+)*$"
 
 Object = dict[str, Any]
+M = TypeVar("M", bound=Callable[[Any], dict[str, Any]])
 wrong: list[str] = []  # what the test that runs has printed and should not have
 
 
@@ -106,10 +107,10 @@ def watch() -> None:
     subprocess.Popen.communicate = communicated  # type: ignore[method-assign]
 
 
-def _looked_at(make: Callable[[Any], Object]) -> Callable[[Any], Object]:
+def _looked_at(make: M) -> M:
     def made(of: Any) -> Object:
         document = make(of)
         look(json.loads(json.dumps(document)))
         return document
 
-    return made
+    return cast(M, made)

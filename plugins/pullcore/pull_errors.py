@@ -98,7 +98,8 @@ _ALL_WRAPPERS = re.compile(rf"(?:\s|\"|{_KUBELET}|{_RUNTIME})*")
 _SAYS_NOTHING = re.compile(r"trying and failing to pull image|image can't be pulled|\A[^\w¤]*\Z", re.I)
 # Said whatever the error is: a guess of old kubelets, the daemon's status by clients of docker's API, docker run's start.
 _GUESS = re.compile(
-    r"this may be because there are no credentials(?: on this request\.?|[a-z ]{0,16}\Z)|\(HTTP code \d+\) (?=[a-z ]{1,40} - )"
+    r"this may be because there are no credentials(?: on this request\.?|[a-z ]{0,16}\Z)"
+    r"|\(HTTP code \d+\) (?=[a-z ]{1,40} - )"
     r"|unable to find image '[^']*' locally",
     re.I,
 )

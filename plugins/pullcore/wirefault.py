@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 class WireError(Exception):
-    """No answer: `cause` of the catalogue, str() the reason in one line."""
+    """No answer: `cause` of the catalogue, str() the reason in one line; from `failure` it is cleaned of credentials."""
 
     def __init__(self, cause: str, detail: str, certificate: Optional[Certificate] = None) -> None:
         super().__init__(one_line(detail, 300))
@@ -52,8 +52,8 @@ class WireError(Exception):
 def failure(
     error: BaseException, url: str, proxy: Optional[str], guard: Watch, clean: Callable[[str], str] = str
 ) -> WireError:
-    """The WireError for what a request to `url` raised; proxy: on the way, as it may be shown; clean: cuts credentials out of
-    what others say, which the libraries repeat."""
+    """The WireError for what a request to `url` raised; proxy: on the way, as it may be shown; clean: cuts credentials out
+    of what others say, which the libraries repeat."""
     parts, chain = urlsplit(url), _Chain(error, clean)
     told = chain.first(WireError)
     if told:

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--runs N] [--seed N] [TARGET...]: each target in a process of its own. [--file X]: one input again."""
+"""python -m tests.fuzz [--runs N] [--seed N] [TARGET...]: each target in a process of its own. --file X: one input again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def fuzzed(name: str, runs: int, seed: int) -> bool:
     if done.returncode == 0:
         print(f"{name}: {runs} inputs")
         return True
-    print(f"{told[-6000:]}\n{name}: failed; the input is in {FOUND}/, to be tried with: python -m tests.fuzz {name} --file X")
+    print(
+        f"{told[-6000:]}\n{name}: failed; the input is in {FOUND}/, to be tried with: python -m tests.fuzz {name} --file X"
+    )
     return False
 
 

@@ -53,7 +53,7 @@ def tried(target: Callable[[bytes], None], name: str, data: bytes) -> None:
     """Feeds one input; keeps it where that goes wrong, or does not end."""
     kept = Path(FOUND) / f"{name}-input"
     kept.write_bytes(data)
-    faulthandler.dump_traceback_later(LONGEST, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(LONGEST, exit=True, file=2)
     try:
         target(data)
     finally:

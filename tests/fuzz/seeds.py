@@ -20,13 +20,18 @@ def files() -> list[bytes]:
     manifest = (ROOT / "examples" / "domain1.yaml").read_bytes()
     waiting = builders.waiting(builders.NOT_FOUND)
     objects = [
-        builders.pod(state=waiting, secrets=["regcred"]), builders.workload("CronJob"), builders.account(secrets=["regcred"]),
+        builders.pod(state=waiting, secrets=["regcred"]), builders.workload("CronJob"),
+        builders.account(secrets=["regcred"]),
         builders.secret_object(), builders.secret_object("bad", config="{"), builders.node(),
         builders.domain(conditions=[builders.failed_condition(builders.DNS)]),
     ]  # fmt: skip
     whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode()
     contents = [evidence, manifest, whole, *(json.dumps(one).encode() for one in objects)]
-    contents += [b"a: &a [1]\nb: *a\n", b"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: x}]}\n", b"!!python/name:os.x"]
+    contents += [
+        b"a: &a [1]\nb: *a\n",
+        b"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: x}]}\n",
+        b"!!python/name:os.x",
+    ]
     return [bytes([number % 5]) + content for number, content in enumerate(contents)]
 
 
@@ -41,7 +46,9 @@ def registries() -> list[bytes]:
 
     realm = 'realm="https://registry.example.com/token",service="registry.example.com"'
     basic = http("401 Unauthorized", error("UNAUTHORIZED"), 'WWW-Authenticate: Basic realm="r"')
-    bearer = http("401 Unauthorized", error("UNAUTHORIZED"), f'WWW-Authenticate: Bearer {realm},scope="repository:team/app:pull"')
+    bearer = http(
+        "401 Unauthorized", error("UNAUTHORIZED"), f'WWW-Authenticate: Bearer {realm},scope="repository:team/app:pull"'
+    )
     token = http("200 OK", {"token": "abc.def.ghi", "expires_in": 300})
     sent = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
     index = {"manifests": [{"digest": builders.DIGEST, "platform": {"os": "linux", "architecture": "arm64"}}]}
@@ -49,7 +56,11 @@ def registries() -> list[bytes]:
     there = http("200 OK", index, kind, f"Docker-Content-Digest: {builders.DIGEST}", "RateLimit-Remaining: 5;w=21600")
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n" + kind.encode() + b"\r\n\r\n"
     gone = http("404 Not Found", error("MANIFEST_UNKNOWN", "\x1b[31mmanifest unknown"))
-    tags = http("200 OK", {"name": "team/app", "tags": ["1.0.1", "v1.0", "\x1b"]}, 'Link: </v2/team/app/tags/list?last=x>; rel="next"')
+    tags = http(
+        "200 OK",
+        {"name": "team/app", "tags": ["1.0.1", "v1.0", "\x1b"]},
+        'Link: </v2/team/app/tags/list?last=x>; rel="next"',
+    )
     answers = [
         [basic, basic, head, there], [bearer, token, token, there, there], [bearer, token, gone, gone, tags, tags],
         [http("200 OK"), gone, gone, http("404 Not Found", error("NAME_UNKNOWN"))],
@@ -84,7 +95,7 @@ def words() -> list[bytes]:
     for name in ("pull_errors.json", "pull_errors_more.json"):
         samples = json.loads((ROOT / "tests" / "data" / name).read_text(encoding="utf-8"))
         for one in samples[:: max(1, len(samples) // WORDS)]:
-            parts = (one["message"], one["reason"] or "", f'Failure on pod \'p\' in namespace \'n\': {one["message"]}')
+            parts = (one["message"], one["reason"] or "", f"Failure on pod 'p' in namespace 'n': {one['message']}")
             found.append(NEXT.join(part.encode() for part in parts))
     return found
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import tarfile
+import tempfile
 from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path

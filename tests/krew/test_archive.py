@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from krew import build
+from krew import build, licences
 
 from . import tools
 from .conftest import Release
@@ -59,6 +59,12 @@ def test_what_is_in_it(release: Release) -> None:
     assert len(pinned) == 13
     licensed = {name.split("/")[1].lower() for name in entries if name.startswith("licenses/")}
     assert licensed == {f"{name.replace('-', '_').lower()}-{version}" for name, version in pinned}
+
+
+def test_all_that_is_in_it_may_be_passed_on(wheels: Path) -> None:
+    found = {str(one["Name"]): licences.licence_of(one) for one in licences.of_wheels(wheels.glob("*.whl"))}
+    assert found
+    assert {name: licence for name, licence in found.items() if not licences.allowed(licence)} == {}
 
 
 def test_small(release: Release) -> None:

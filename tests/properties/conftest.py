@@ -1,6 +1,6 @@
 """How many examples are tried. In CI always the same ones, so that a run says something about the change and not about luck.
 
-    PULLKIT_EXAMPLES=20000 .venv/bin/python -m pytest tests/properties      # others, and more of them
+PULLKIT_EXAMPLES=20000 .venv/bin/python -m pytest tests/properties      # others, and more of them
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ Object = dict[str, Any]
 
 # A word that no other text has; around it what passwords and files have.
 PLANTED = "pL4nt3d/w0rd+of~secrets"
-passwords = st.tuples(st.text(max_size=4), st.text("\"\\: \n=%\u00e4", max_size=3)).map(lambda ends: f"{ends[0]}{PLANTED}{ends[1]}")
+passwords = st.tuples(st.text(max_size=4), st.text('"\\: \n=%\u00e4', max_size=3)).map(
+    lambda ends: f"{ends[0]}{PLANTED}{ends[1]}"
+)
 names = st.sampled_from(["web", "web-0", "regcred", "default", "a.b", ""])
 texts = st.one_of(st.sampled_from(["reg.test/team/app:1", "", "401 Unauthorized", "\x1b[31m"]), st.text(max_size=20))
 images = st.sampled_from(["reg.test/team/app:1", "team/app", "Reg/App", "", "reg.test/app@sha256:" + "a" * 64])
@@ -34,14 +36,15 @@ junk = st.recursive(
 @st.composite
 def manifests(draw: st.DrawFn, password: str = "") -> list[Object]:
     """A pod, a workload, a service account and secrets; the password in every place where people leave one."""
-    config = {"auths": {draw(st.sampled_from(["reg.test", "https://reg.test/v2", f"https://bob:{quote(password, safe='')}@reg.test"])): draw(
-        st.sampled_from([
-            {"username": "bob", "password": password},
-            {"auth": base64.b64encode(f"bob:{password}".encode("utf-8", "surrogatepass")).decode()},
-            {"auth": f"bob:{password}"},  # malformed
-            {"identitytoken": password, "username": "bob"},
-        ])
-    )}}  # fmt: skip
+    pair = base64.b64encode(f"bob:{password}".encode("utf-8", "surrogatepass")).decode()
+    keys = ["reg.test", "https://reg.test/v2", f"https://bob:{quote(password, safe='')}@reg.test"]
+    entries: list[Object] = [
+        {"username": "bob", "password": password},
+        {"auth": pair},
+        {"auth": f"bob:{password}"},  # malformed
+        {"identitytoken": password, "username": "bob"},
+    ]
+    config = {"auths": {draw(st.sampled_from(keys)): draw(st.sampled_from(entries))}}
     text = json.dumps(config) + draw(st.sampled_from(["", "", "x", password]))
     field = draw(st.sampled_from(["data", "stringData", "data in plain text"]))
     content = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode() if field == "data" else text
@@ -61,8 +64,9 @@ def manifests(draw: st.DrawFn, password: str = "") -> list[Object]:
     web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": template}}
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "labels": {"p": password}},
                "imagePullSecrets": secrets}  # fmt: skip
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "annotations": {"p": password}}, "reason": "Failed",
-             "message": draw(texts), "involvedObject": {"kind": "Pod", "name": "web-0", "uid": "u"}}  # fmt: skip
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "annotations": {"p": password}},
+             "reason": "Failed", "message": draw(texts),
+             "involvedObject": {"kind": "Pod", "name": "web-0", "uid": "u"}}  # fmt: skip
     return draw(st.permutations([pod, web, account, secret, event]))
 
 

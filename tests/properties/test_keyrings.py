@@ -1,4 +1,4 @@
-"""What is offered, against a second and much smaller model of the kubelet's keyring, and what holds whatever the secrets are.
+"""What is offered, against a second, much smaller model of the kubelet's keyring, and what holds whatever the secrets are.
 
 The model follows BasicDockerKeyring (pkg/credentialprovider/keyring.go) for keys in which nothing needs Go's url package:
 no blanks, escapes or brackets.
@@ -25,10 +25,14 @@ key_hosts = st.one_of(
     st.sampled_from(["docker.io", "index.docker.io", "registry-1.docker.io", "reg.a", "reg.b"]),
 )
 ports = st.sampled_from(["", "", "", ":5000", ":443"])
-key_paths = st.sampled_from(["", "", "/", "/v1/", "/v2/", "/v2", "/team", "/team/", "/team/app", "/te", "/v2/team", "/x?y", "//"])
+key_paths = st.sampled_from(
+    ["", "", "/", "/v1/", "/v2/", "/v2", "/team", "/team/", "/team/app", "/te", "/v2/team", "/x?y", "//"]
+)
 schemes = st.sampled_from(["", "", "https://", "http://", "HTTPS://", "oci://"])
 keys = st.tuples(schemes, key_hosts, ports, key_paths).map("".join)
-image_hosts = st.sampled_from(["", "reg.a/", "reg.b:5000/", "a.b.reg/", "docker.io/", "index.docker.io/", "localhost/", "a-b.a:443/"])
+image_hosts = st.sampled_from(
+    ["", "reg.a/", "reg.b:5000/", "a.b.reg/", "docker.io/", "index.docker.io/", "localhost/", "a-b.a:443/"]
+)
 images = st.tuples(image_hosts, st.sampled_from(["app", "team/app", "team2/app:1", "v2/app"])).map("".join)
 
 
@@ -54,6 +58,7 @@ def normalised(key: str) -> Optional[str]:
 
 def matches(key: str, name: str) -> bool:
     """URLsMatch"""
+
     def split(address: str) -> tuple[list[str], str, str]:
         host, slash, path = address.partition("/")
         host, _, port = host.partition(":")
@@ -136,7 +141,7 @@ def test_one_secret_that_cannot_be_read_stops_all(image: str, secrets: Secrets, 
 @given(images, several())
 def test_each_entry_is_offered_or_ignored_with_a_reason(image: str, secrets: Secrets) -> None:
     found = look(image, secrets)[1]
-    told = {(one.secret, one.key) for one in (*found.attempts, *found.ignored)}
+    told = {(one.secret, one.key) for one in found.attempts} | {(one.secret, one.key) for one in found.ignored}
     for number, one in enumerate(secrets):
         for key in one:
             assert (f"s{number}", key) in told or any(secret == f"s{number}" and which is None for secret, which in told)
@@ -152,5 +157,5 @@ def test_the_longer_key_comes_first(image: str, secrets: Secrets) -> None:
 
 @given(images, st.lists(st.text(max_size=30), max_size=3, unique=True))
 def test_no_key_raises(image: str, odd: list[str]) -> None:
-    _, found = look(image, [{key: "pw" for key in odd}])
+    _, found = look(image, [dict.fromkeys(odd, "pw")])
     assert all(one.isprintable() for one in (item.reason for item in found.ignored))

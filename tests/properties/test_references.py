@@ -82,7 +82,9 @@ hosts = st.sampled_from(
 components = st.one_of(st.from_regex(PATH_COMPONENT, fullmatch=True), st.text("aA0._-", max_size=6))
 paths = st.lists(components, max_size=3).map("/".join)
 tags = st.one_of(st.just(""), st.from_regex(f":{TAG}", fullmatch=True), st.text("aA0._-:/", max_size=6).map(":{}".format))
-digits = st.one_of(st.sampled_from([64, 96, 128]).map("a0".__mul__).map(lambda both: both[: len(both) // 2]), st.text("aFg0"))
+digits = st.one_of(
+    st.sampled_from([64, 96, 128]).map("a0".__mul__).map(lambda both: both[: len(both) // 2]), st.text("aFg0")
+)
 digests = st.one_of(
     st.just(""), st.tuples(st.sampled_from(["@sha256:", "@sha512:", "@md5:", "@", "@sha256"]), digits).map("".join)
 )

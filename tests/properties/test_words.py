@@ -61,7 +61,9 @@ def test_no_text_raises(text: str, reason: str | None) -> None:
     assert len(found.detail) <= 160
 
 
-@given(st.lists(st.one_of(messages, st.text(max_size=10)), max_size=4), st.sampled_from([", ", " ", "] [", "\n", ": [", "* "]))
+@given(
+    st.lists(st.one_of(messages, st.text(max_size=10)), max_size=4), st.sampled_from([", ", " ", "] [", "\n", ": [", "* "])
+)
 def test_no_mixture_raises(parts: list[str], between: str) -> None:
     assert classify(between.join(parts)).cause in CAUSES
 

@@ -15,7 +15,9 @@ MENDED = {
     "registries": [
         # What is no HTTP was told without the credentials cut out.
         b"\x15\x03 " + PASSWORD.encode(),
-        NEXT.join([b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="r"\r\nContent-Length: 0\r\n\r\n', PASSWORD.encode() * 20]),
+        NEXT.join(
+            [b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="r"\r\nContent-Length: 0\r\n\r\n', PASSWORD.encode() * 20]
+        ),
     ],
 }
 
