@@ -111,12 +111,13 @@ def _stand(kubectl: Kubectl, cluster: Cluster, copy: images.Image) -> dict[str, 
             raise BenchError(f"nobody makes the pod {what}")
     _wait("the default service account", lambda: kubectl.get("serviceaccount", "default"))
     kubectl.apply(*made, _account(LISTS, GOOD), _account(CHANGED))
-    _acquaint(kubectl, cluster, [secret["metadata"]["name"] for secret in made])
+    readers = _acquaint(kubectl, cluster, [secret["metadata"]["name"] for secret in made])
     _pull(kubectl, cluster, copied)
     kubectl.apply(*pods.values())
     names = {pod["metadata"]["name"] for pod in pods.values()}
     _wait("the kubelet's word on all pods", lambda: not names - _refused(kubectl))
     kubectl.apply(_account(CHANGED, GOOD))
+    kubectl("delete", "pods", "--now", *readers)
     _wait("the copy in the node's status", lambda: copied in _listed(kubectl, cluster))
     return pods
 
@@ -140,8 +141,9 @@ def _of(account: str, pod: Object) -> Object:
     return {**pod, "spec": spec}
 
 
-def _acquaint(kubectl: Kubectl, cluster: Cluster, names: list[str]) -> None:
-    """Has the kubelets read all secrets: one that does not know a secret yet asks without it at its first try."""
+def _acquaint(kubectl: Kubectl, cluster: Cluster, names: list[str]) -> list[str]:
+    """Has the kubelets read all secrets: one that does not know a secret yet asks without it at its first try.
+    Gives the names of the pods by which it does."""
     readers = [
         make_pod(f"reader-{number}", cluster.pause_image, *names, node=node.name, imagePullPolicy="Never")
         for number, node in enumerate(cluster.nodes)
@@ -150,6 +152,7 @@ def _acquaint(kubectl: Kubectl, cluster: Cluster, names: list[str]) -> None:
     for reader in readers:
         name = reader["metadata"]["name"]
         _wait(f"pod {name}", partial(_runs, kubectl, name))
+    return [reader["metadata"]["name"] for reader in readers]
 
 
 def _pull(kubectl: Kubectl, cluster: Cluster, image: str) -> None:

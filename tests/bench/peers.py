@@ -34,6 +34,7 @@ while read pod image secret; do
     base64 -d >login/config.json
   DOCKER_CONFIG=$PWD/login {crane} manifest "$image" && echo "{good}"
 done <pods
+true
 """
 WAITING = (
     "jsonpath={range .items[*]}== {.metadata.name}\n{.status.containerStatuses[0].state.waiting.reason} "
