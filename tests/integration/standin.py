@@ -243,6 +243,7 @@ class ClusterStandIn(StandIn):
         self._changed = threading.Condition(self.lock)
         self._history: list[tuple[int, str, Object]] = []  # resource version, type of event, object
         self._version = 1000
+        self._pages: dict[str, tuple[list[Object], str]] = {}  # what is left of lists, and their versions
         super().__init__(context)
         self.answer = self._answer
         for value in objects:
@@ -388,10 +389,13 @@ class ClusterStandIn(StandIn):
         if "as=PartialObjectMetadataList" in "".join(asked.all("Accept")):
             items = [{"metadata": item["metadata"]} for item in items]
         metadata = {"resourceVersion": str(self._version)}
-        begin, limit = int(asked.query.get("continue") or 0), int(asked.query.get("limit") or 0)
-        if limit and begin + limit < len(items):
-            metadata["continue"] = str(begin + limit)  # a real one tells of the objects as they were at the first page
-        items = items[begin : begin + limit] if limit else items
+        limit = int(asked.query.get("limit") or 0)
+        if token := asked.query.get("continue"):  # all pages are of the moment of the first
+            items, metadata["resourceVersion"] = self._pages[token]
+        if limit and limit < len(items):
+            metadata["continue"] = f"page-{len(self._pages)}"
+            self._pages[metadata["continue"]] = copy.deepcopy(items[limit:]), metadata["resourceVersion"]
+            items = items[:limit]
         found = {"kind": f"{place.kind.name}List", "apiVersion": place.kind.group_version(place.version)}
         return Answer(body={**found, "metadata": metadata, "items": items})
 

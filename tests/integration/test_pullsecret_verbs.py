@@ -620,7 +620,9 @@ def test_rotate_that_stops_half_way_says_where_the_old_password_still_is(kit: Ki
     kit.cluster.before = lambda asked: answer if asked.method == "PUT" and "/a/" in asked.path else None
     found = rotate(kit)
     assert (found.code, found.out) == (1, "secret/regcred updated in namespace ns\n")
-    assert "; still with the old password in namespace a, b: " in found.err.splitlines()[-1]
+    last = found.err.splitlines()[-1]
+    assert "; whether secret/regcred in namespace a was updated is not known; " in last
+    assert "; still with the old password in namespace b: kubectl pullsecret copy regcred --to-namespace a " in last
 
 
 def test_rotate_that_stopped_half_way_says_how_it_is_finished(kit: Kit) -> None:
