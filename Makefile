@@ -46,7 +46,7 @@ fuzz: $(STAMP) ## Feed odd input to what reads untrusted text; FUZZ_RUNS=100000 
 audit: $(STAMP) $(AUDIT) ## Look for known vulnerabilities (asks a service of PyPI), and at the licences
 	@$(BIN)/python -m krew.licences
 	@$(foreach file,requirements/dev.txt krew/requirements.txt, \
-	  $(AUDIT)/bin/pip-audit --requirement $(file) --require-hashes --disable-pip &&) true
+	  $(AUDIT)/bin/pip-audit --strict --requirement $(file) --require-hashes --disable-pip &&) true
 
 requirements: $(STAMP) $(AUDIT) ## Pin the newest versions of what is needed for development, with their hashes
 	@cd requirements && $(COMPILE) --upgrade --output-file audit.txt audit.in

@@ -130,6 +130,12 @@ _KNOWN_HOSTS = tuple(
     )
 )
 
+# Colours, and characters that nobody sees: in the words they would keep a rule from its match, and leave it to a later one.
+_INVISIBLE = re.compile(
+    r"\x1b\[[0-9;]*[A-Za-z]"
+    r"|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+
 _SENTENCE = re.compile(r".*?(?=\s*(?:\n|;\s|\.\s|, rpc error|, error:| - Server message|\Z))")
 _LOOSE = " \t*:,.\\"
 _LONGEST = 160
@@ -160,7 +166,8 @@ def classify(text: str, reason: str | None = None) -> Classification:
 
 def _decide(text: str) -> Classification:
     """One verdict for a text that may hold the errors of several attempts."""
-    text = " ".join(text[:_READ].replace('\\"', '"').split())  # as copied from a log, or wrapped by a terminal
+    text = _INVISIBLE.sub("", text[:_READ]).replace('\\"', '"')
+    text = " ".join(text.split())  # as copied from a log, or wrapped by a terminal
     blotted = blot(text)
     attempts = [_recognise(text, blotted, *span) for span in _attempts(blotted)]
     if _SEARCHED.search(blotted):

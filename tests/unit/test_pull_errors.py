@@ -122,8 +122,11 @@ def test_detail(text: str, detail: str) -> None:
     assert classify(text).detail == detail
 
 
-def test_control_characters_are_left_to_the_terminal() -> None:
-    assert classify("Get https://x.test/v2/: x509: \x1b[31mred\x1b[0m").detail == "x509: \x1b[31mred\x1b[0m"
+def test_what_nobody_sees_is_not_read() -> None:
+    assert classify("Get https://x.test/v2/: x509: \x1b[31mred\x1b[0m").detail == "x509: red"
+    assert classify("Requesting\x00 bearer\u200b token: invalid status code from registry 403 (Forb\x7fidden)") == classify(
+        "Requesting bearer token: invalid status code from registry 403 (Forbidden)"
+    )
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", '"', "[", "¤", "[rpc error: code = ", "a" * 20000, "(" * 200])
