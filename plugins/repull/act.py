@@ -42,7 +42,9 @@ class Actions:
     def carry_out(self, steps: Sequence[Step]) -> list[Step]:
         """Does the steps one after the other; what is refused stops only its own object. Once nobody answers, or the
         credentials are refused, the rest is not tried."""
-        return [self.attempt(step) for step in steps]
+        turned_out = [self.attempt(step) for step in steps]
+        self.over = ""  # what comes later may find it again
+        return turned_out
 
     def attempt(self, step: Step) -> Step:
         """The step as it turned out: one that failed is a "leave" that says why, and is kept in `failed`."""

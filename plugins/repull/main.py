@@ -164,7 +164,7 @@ def _carry_out(run: Run, session: Session, actions: Actions, believed: Collectio
     try:
         turned_out = run.turned_out(now, actions.carry_out)
         run.goals = _goals(run, session, before)
-        wait = Wait(session, feeds, failures, actions.attempt, later)
+        wait = Wait(session, feeds, failures, lambda step: actions.carry_out([step])[0], later)
         run.outcomes = {} if actions.locked_out else wait.until(run.goals, wanted.timeout)
         run.done = [*acting(turned_out), *wait.done]
     finally:

@@ -82,8 +82,8 @@ def cases(scene: Scene, fault: Fault) -> list[Case]:
 
 
 def sample(found: Sequence[Case], which: str) -> list[Case]:
-    """A cell's cases, the same each time. which: ALL of them, MOST (every write, and every third of the others), or FEW (a
-    write and something else); all are taken where a single call is forbidden."""
+    """A cell's cases, the same each time. which: ALL of them, MOST (every write, and every third of the others), or FEW (one
+    of these); all are taken where a single call is forbidden."""
     if which == ALL or not found or found[0].fault.lasts == ALWAYS:
         return list(found)
     number = zlib.crc32(f"{found[0].scene.name} {found[0].fault.row}".encode())
@@ -92,7 +92,8 @@ def sample(found: Sequence[Case], which: str) -> list[Case]:
     others = others[number % min(THIRD, len(others) or 1) :: THIRD]
     if which == MOST:
         return writes + others
-    return [some[number % len(some)] for some in (writes, others) if some]
+    few = [some[number % len(some)] for some in (writes, others) if some]
+    return [few[number // THIRD % len(few)]]
 
 
 # Trying them
@@ -208,7 +209,7 @@ def told(text: str) -> dict[Cell, tuple[str, ...]]:
         elif line.startswith("|  |"):
             heads = [cell.strip() for cell in line.split("|")[2:-1]]
             names = [f"{plugin} {head.partition(' (')[0]}" for head in heads]
-        elif line.startswith("| ") and names:
+        elif line.startswith("| ") and names and not line.startswith("| ---"):
             first, *others = (cell.strip() for cell in line.split("|")[1:-1])
             for name, cell in zip(names, others):
                 found[name, first] = () if cell == NONE else tuple(cell.split(", "))
