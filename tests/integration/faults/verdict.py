@@ -26,7 +26,7 @@ def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result
     assert found.seconds < BOUND, f"it took {found.seconds:.0f} s"
     _check_told(scene, before, found)
     _check_again(scene, clean, found, again)
-    if (found.code, plain(found.out), found.state) == (clean.code, plain(clean.out), clean.state):
+    if (found.code, _lines(found.out), found.state) == (clean.code, _lines(clean.out), clean.state):
         repeated = Counter(call.what for call in found.calls) - Counter(call.what for call in clean.calls)
         return AGAIN if repeated else RIGHT
     if found.errors:
@@ -79,6 +79,11 @@ def changed(one: dict[Name, Object], other: dict[Name, Object]) -> list[Name]:
 
 def successors(scene: Scene) -> Iterable[str]:
     return [value["metadata"]["name"] for value in scene.replaced.values()]
+
+
+def _lines(text: str) -> list[str]:
+    """In an order of their own: which of two pods is seen to start first is a matter of moments."""
+    return sorted(plain(text).splitlines())
 
 
 def plain(text: str) -> str:
