@@ -213,17 +213,18 @@ def and_repull(fix: tuple[str, ...], case: Case) -> tuple[str, ...]:
 
 def or_supply(cause: str, fix: tuple[str, ...], case: Case) -> tuple[str, ...]:
     """Commands that mend a cause, and besides what supplies an image that only exists on somebody's machine: where it is not
-    known what else the image may be meant to be. `:` does nothing, in any shell."""
+    known what else the image may be meant to be. `:` does nothing with its words, in any shell, so that whoever pastes all
+    lines does not do both."""
     nowhere = cause in ("image-not-found", "repository-not-found") and any(":TAG" in line for line in fix)
     of_nobody = case.reference.registry == "docker.io" and case.reference.repository.startswith("library/")
-    ways = {"--push=ARCHIVE": "or, if you have the image, push it there"} if nowhere and not of_nobody else {}
+    ways = {"--push=ARCHIVE": "or, if you have the image, push it there:"} if nowhere and not of_nobody else {}
     on_no_node = cause == "never-pull" and not any(node.present for node in case.nodes)
     if (nowhere or on_no_node) and case.pull.policy != "Always":  # that asks the registry, whatever nodes have
-        ways["--load=ARCHIVE"] = "or, if you have the image, load it onto the nodes"
+        ways["--load=ARCHIVE"] = "or, if you have the image, load it onto the nodes:"
     targets = _targets(case) if ways else []
     return (
         *fix,
-        *(f": {shlex.quote(why)}; {case.commands.repull(one, way)}" for way, why in ways.items() for one in targets),
+        *(f": {shlex.quote(why)} {case.commands.repull(one, way)}" for way, why in ways.items() for one in targets),
     )
 
 

@@ -105,8 +105,9 @@ def test_a_domain_whose_image_was_never_pushed(
     archive.write_bytes(gzip.compress(Path(cluster.image_archive).read_bytes()))
     report = kubectl.plugin("pullcheck", "domain1", "--plain-http", registry.address, "-o", "json").json
     (line,) = [line for line in report["pulls"][0]["findings"][0]["fix"] if "--push=ARCHIVE" in line]
+    command = line.partition(":' ")[2].replace("ARCHIVE", str(archive))
     told = subprocess.run(
-        ["sh", "-c", shlex.join(["set", "--", *repull.words]) + "\n" + line.replace("ARCHIVE", str(archive)) + ' "$@"'],
+        ["sh", "-c", f"{command} {shlex.join(repull.words)}"],
         env=kubectl.env, capture_output=True, text=True, timeout=700,
     )  # fmt: skip
     result = repull.judged(Result(told.returncode, told.stdout, told.stderr), 0)

@@ -246,7 +246,7 @@ def test_an_image_that_is_only_on_somebodys_machine(image: str, policy: str, say
     value = pod("p", container(image=image, policy=policy), state=waiting(says, reason), namespace="shop")
     fix = only(report(value, node("n1"))).findings[0].fix
     last = fix[len(fix) - len(supplied) :]
-    assert [line.partition("; ")[2] for line in last] == supplied
+    assert [line.partition(":' ")[2] for line in last] == supplied
     assert all(line.startswith(": 'or, if you have the image, ") for line in last)
     assert not any("ARCHIVE" in line for line in fix[: len(fix) - len(supplied)])
 
