@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -21,9 +19,9 @@ from pullcore.overlap import started
 from pullcore.podspec import DEFAULT_SERVICE_ACCOUNT, imagined
 from pullcore.pull import Object
 from pullcore.pull_rules import compile_all
-from pullcore.signals import shielded
 from pullcore.store import ClusterStore, FileStore, Store
 from pullcore.version import VERSION
+from pullcore.wholefile import write_whole
 
 from pullcheck.options import Options
 
@@ -120,15 +118,6 @@ def save(seen: Evidence, name: str) -> None:
     if target.exists() and not target.is_file():  # a device or a pipe must not be replaced by a file
         raise CommandError(f"{one_line(name, 200)} can't be written: it is no regular file")
     try:
-        with shielded():
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(evidence.to_json(seen))
-                Path(temporary).replace(target)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+        write_whole(target, evidence.to_json(seen))
     except OSError as error:
         raise CommandError(f"{one_line(name, 200)} can't be written: {error.strerror}") from error

@@ -13,7 +13,7 @@ from pullcore.case import listed_as
 from pullcore.cluster import Cluster
 from pullcore.conversation import Conversation
 from pullcore.diagnosis import Diagnosis, Report
-from pullcore.errors import CommandError, one_line
+from pullcore.errors import CommandError, few, one_line
 from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS
 from pullcore.permissions import Action, demand
@@ -133,8 +133,7 @@ def _to_ask(wanted: Plan, *, scan: bool) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(one_line(name, 80) for name in names[:5]) + more
+    return few([one_line(name, 80) for name in names], 5)
 
 
 def _fitting(one: Diagnosis, nodes: list[Object]) -> list[Object]:

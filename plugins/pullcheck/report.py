@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from pullcore.diagnosis import BLOCKED, PULLABLE, Diagnosis, Report
-from pullcore.errors import visible
+from pullcore.errors import few, visible
 from pullcore.explanation import MAX_TEXT, cause_lines, hanging
 from pullcore.kinds import KINDS
 from pullcore.pull import Pull, Target
@@ -126,16 +126,14 @@ def _where(targets: Sequence[Target]) -> str:
     if not targets:
         return "all that waits"
     namespaces = sorted({target.namespace for target in targets})
-    shown = ", ".join(clean(target.ref, 80) for target in targets[:3])
-    shown += f" and {len(targets) - 3} more" if len(targets) > 3 else ""
+    shown = few([clean(target.ref, 80) for target in targets], 3)
     return f"{shown} in {clean(', '.join(namespaces), 120)}"
 
 
 def _pull(one: Diagnosis, report: Report, style: Style) -> list[str]:
     mark = {BLOCKED: "bad", PULLABLE: "ok"}.get(one.verdict, "warn")
     pods = list(dict.fromkeys(use.pod for use in one.pull.containers))
-    shown = ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
-    title = [style.paint(clean(one.pull.image, 200), "bold"), one.pull.policy, clean(shown or "no pod yet", 200)]
+    title = [style.paint(clean(one.pull.image, 200), "bold"), one.pull.policy, clean(few(pods, 3) or "no pod yet", 200)]
     lines = _folded(f"{style.mark(mark)} ", 2, "   ".join(title), style)
     for step in steps(one, report.evidence):
         lines += _step(step, style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 
@@ -42,6 +43,11 @@ def one_line(text: object, limit: int = 1000) -> str:
     words = " ".join(str(text)[: limit * 2 + 1].split())
     shown = visible(words)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def few(words: Sequence[str], most: int) -> str:
+    """The first of them, and how many more there are: `a, b and 3 more`."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def visible(text: str) -> str:

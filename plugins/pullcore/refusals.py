@@ -92,13 +92,15 @@ def _finding(cause: str, said: Sequence[Said], case: Case) -> Finding:
         evidence=tuple(dict.fromkeys(one.word.message for one in said if one.word.message)),
         fix=fix,
         containers=tuple(one.use.ref for one in said if one.use),
-        notes=for_others(case) if cause in ("no-credentials", "denied-or-missing") else (),
+        notes=for_others(cause, case),
     )
 
 
-def for_others(case: Case) -> tuple[str, ...]:
-    """Where nothing is offered: for what else the entries of the pod's secrets are, the first of them. Those that were meant
-    for this registry are not among them: they are `key_mismatch`'s."""
+def for_others(cause: str, case: Case) -> tuple[str, ...]:
+    """Where credentials are wanted and none is offered: for what else the entries of the pod's secrets are, the first of
+    them. Those that were meant for this registry are not among them: they are `key_mismatch`'s."""
+    if cause not in ("no-credentials", "denied-or-missing"):
+        return ()
     other = [one for one in case.lookup.ignored if one.key is not None and not one.meant] if not case.offers else []
     lines = [f'{one.secret}: the key "{one.key}" {one.reason}' for one in dict.fromkeys(other)]
     return (*lines[:FEW], *([f"and {len(lines) - FEW} more"] if len(lines) > FEW else []))

@@ -178,7 +178,7 @@ def _meant(names: Sequence[str]) -> str:
 
 
 def _notes(cause: str, case: Case, view: View) -> tuple[str, ...]:
-    lines = list(for_others(case)) if cause in ("no-credentials", "denied-or-missing") else []
+    lines = list(for_others(cause, case))
     if cause == "denied-or-missing":
         lines.append(
             "an account that may pull it, or the owner of the repository, would tell whether it is missing or hidden"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from pullcore.errors import few
 from pullcore.keyring import SecretFacts, read_secret
 from pullcore.printed import printed
 from pullcore.pull import Object, Target
@@ -81,16 +82,12 @@ def _table(rows: Sequence[Row], options: List, now: datetime) -> str:
             facts.name,
             problem or ",".join(dict.fromkeys(entry.key for entry in facts.entries)),
             ",".join(dict.fromkeys(entry.username or "" for entry in facts.entries)),
-            _few([user.ref for user in row.users]),
+            few([user.ref for user in row.users], 3),
             _end(row.expires, now),
             age(now - created) if created else "<unknown>",
         ]
         lines.append(line)
     return table(titles, lines, show_headers=options.headers, width=100)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _end(expires: str, now: datetime) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Optional
 
 from pullcore.apierrors import ApiError, Conflict, NotFound, Unauthorized, Unreachable
-from pullcore.errors import CommandError, one_line
+from pullcore.errors import CommandError, few, one_line
 from pullcore.kinds import KINDS
 from pullcore.ownership import keeper_of
 from pullcore.prune import prune_object
@@ -70,9 +70,11 @@ class Actions:
         by_reason: dict[str, list[str]] = {}
         for step, turned_out in self.failed:
             by_reason.setdefault(turned_out.reason, []).append(f"{step.do} {step.target.ref}")
-        left = "; ".join(f"{reason}; not done: {_some(steps)}" for reason, steps in list(by_reason.items())[:SHOWN])
+        left = "; ".join(f"{reason}; not done: {few(steps, SHOWN)}" for reason, steps in list(by_reason.items())[:SHOWN])
         done = self.session.changes.done
-        raise CommandError(f"{left}{'; ...' if len(by_reason) > SHOWN else ''}{f'; done: {_some(done)}' if done else ''}")
+        raise CommandError(
+            f"{left}{'; ...' if len(by_reason) > SHOWN else ''}{f'; done: {few(done, SHOWN)}' if done else ''}"
+        )
 
     def do(self, step: Step) -> Step:
         does: dict[str, Callable[[Step], Step]] = {
@@ -204,10 +206,6 @@ class Actions:
                     raise  # nobody else wrote to it: the server does not take the change itself
             time.sleep(random.uniform(0, 0.1))  # noqa: S311
         raise CommandError(f"{step.target.ref} changes faster than it can be patched: run this again")
-
-
-def _some(words: Sequence[str]) -> str:
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
 
 
 def _in_spec(field: str) -> Callable[[Object], object]:

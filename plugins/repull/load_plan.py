@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Optional
 
-from pullcore.errors import CommandError, one_line
+from pullcore.errors import CommandError, few, one_line
 from pullcore.platforms import platform_of
 from pullcore.pull import Object, Pull
 from pullcore.reference import InvalidReference, Reference, parse, valid
@@ -153,8 +153,7 @@ def _names(image: ArchivedImage) -> set[str]:
 
 
 def _some(names: Sequence[str] | Mapping[str, object]) -> str:
-    shown_names = [one_line(name, 200) for name in names]
-    return ", ".join(shown_names[:4]) + (f" and {len(shown_names) - 4} more" if len(shown_names) > 4 else "")
+    return few([one_line(name, 200) for name in names], 4)
 
 
 # Onto which nodes

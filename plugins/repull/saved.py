@@ -6,9 +6,7 @@ A file that is there names an object that was deleted and is not back yet; it go
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from pullcore import yamltext
 from pullcore.errors import CommandError, one_line
 from pullcore.kinds import KINDS
 from pullcore.pull import Object, Target
-from pullcore.signals import shielded
+from pullcore.wholefile import write_whole
 from pullcore.workload import target_of
 
 
@@ -56,18 +54,7 @@ def save(folder: Path, server: str, uid: str, documents: Sequence[Object]) -> Sa
     text = head + yamltext.written(*documents, start=True)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with shielded():
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+        write_whole(path, text)
     except OSError as error:
         reason = f"{one_line(str(folder), 200)} can't be written: {error.strerror} (--save-dir); nothing was deleted"
         raise CommandError(reason) from error
