@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from pullcore.evidence import Name
 from pullcore.kubelet import is_crashing, is_pull_reason
 from pullcore.podspec import CONTAINER_LISTS, service_account_of
 from pullcore.pull import Object
 from pullcore.reference import InvalidReference, parse
+
+_WAITING = b'"waiting"'  # in managedFields it is "f:waiting"
+_STATE = re.compile(rb'"state":\{(?:"(\w+)")?')
+# Of the labels that ReplicaSets, and StatefulSets and DaemonSets, put on pods that are made from the same template.
+_TEMPLATE = (b'"pod-template-hash":"', b'"controller-revision-hash":"')
 
 
 class Census:
@@ -14,6 +21,7 @@ class Census:
     and which registries serve pods that have none."""
 
     def __init__(self) -> None:
+        self._alike: set[tuple[bytes, ...]] = set()
         self.images: set[str] = set()
         self.lists: dict[Name, set[tuple[str, ...]]] = {}
 
@@ -34,8 +42,28 @@ class Census:
         self.look(pod)
         return waits(pod) or is_crashing(pod)
 
+    def text_wanted(self, text: bytes) -> bool:
+        """Whether a pod has to be parsed to know what it tells: it waits for something, or it is the first of those that
+        are alike. text: its JSON, compact, as API servers write it."""
+        if _WAITING in text:
+            return True
+        template = next((part for label in _TEMPLATE if (part := _part(text, label, b'"'))), b"")
+        owner = _part(text, b'"ownerReferences":[', b"]")
+        if not template or not owner:
+            return True
+        states = _STATE.findall(text, max(text.find(b'Statuses":['), 0))
+        alike = (owner, template, _part(text, b'"imagePullSecrets":[', b"]"), *states)
+        is_new = alike not in self._alike
+        self._alike.add(alike)
+        return is_new
+
     def registries(self) -> tuple[str, ...]:
         return tuple(sorted({registry for image in self.images if (registry := registry_of(image))}))
+
+
+def _part(text: bytes, begin: bytes, end: bytes) -> bytes:
+    at = text.find(begin)
+    return text[at : text.find(end, at + len(begin))] if at >= 0 else b""
 
 
 def waits(pod: Object) -> bool:

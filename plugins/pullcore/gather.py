@@ -19,7 +19,7 @@ from pullcore.evidence import Evidence, Name, NotChecked
 from pullcore.keyring import SecretFacts, look_up
 from pullcore.kinds import CHECKABLE, KINDS, Kind
 from pullcore.kubelet import as_refused, failed_pods, is_crashing
-from pullcore.overlap import overlapped, together
+from pullcore.overlap import overlapped, started, together
 from pullcore.podspec import secret_names, service_account_of
 from pullcore.prune import prune_object
 from pullcore.pull import Object, Pull, Target
@@ -64,6 +64,9 @@ class Gathering:
 
     def evidence(self, now: datetime) -> Evidence:
         """Raises CommandError for a target that does not exist, and ApiError where not even the pods can be read."""
+        # A scan of one namespace most often finds nothing, and there may be thousands of nodes.
+        early = self.request.names or self.request.all_namespaces
+        every_node = started(self._every_node).result if early else self._every_node
         found = self._wanted()
         everywhere = self.request.all_namespaces or self.request.files
         place = "any namespace" if everywhere else f"namespace {self.request.namespace}"
@@ -73,7 +76,7 @@ class Gathering:
         asked = pulls(evidence)
         steps: list[Callable[[], dict[str, object]]] = [
             lambda: {"secrets": self._secrets(evidence, asked)},
-            lambda: {"nodes": self._nodes(asked)},
+            lambda: {"nodes": self._nodes(asked, every_node)},
             lambda: {"events": self._events(evidence)},
         ]
         for fields in together(steps):
@@ -166,7 +169,8 @@ class Gathering:
 
         def pods() -> list[Object]:
             select = self.objects.select
-            found = list(select(KINDS["Pod"], namespace, labels=self.request.selector, wanted=wanted))
+            labels, text_wanted = self.request.selector, census.text_wanted
+            found = list(select(KINDS["Pod"], namespace, labels=labels, wanted=wanted, text_wanted=text_wanted))
             return [pod for pod in self._as_refused(found) if waits(pod)]
 
         failed_domains, waiting_pods = together([domains, pods])
@@ -243,14 +247,17 @@ class Gathering:
 
         return {name: facts for name, facts in overlapped(read, sorted(wanted)) if facts is not UNREAD}  # type: ignore[misc]
 
-    def _nodes(self, asked: Sequence[Pull]) -> Optional[tuple[Object, ...]]:
+    def _every_node(self) -> list[Object]:
+        """The nodes of the first store that has some."""
+        return next((nodes for store in self.behind if (nodes := _listed(store, "Node", None))), [])
+
+    def _nodes(self, asked: Sequence[Pull], every_node: Callable[[], list[Object]]) -> Optional[tuple[Object, ...]]:
         if not asked:
             return None
         names = {image_name(pull.image) for pull in asked}
-        for store in self.behind:
-            nodes = self.tried("nodes", partial(_listed, store, "Node", None))
-            if nodes:
-                return tuple(_with_images_of(names, node) for node in nodes)
+        nodes = self.tried("nodes", every_node)
+        if nodes:
+            return tuple(_with_images_of(names, node) for node in nodes)
         if not self.complete:
             self.not_checked.setdefault("nodes", NotChecked("nodes", OFFLINE, excused=True))
         return None

@@ -7,6 +7,7 @@ otherwise is parsed as it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Optional
 
 HEAD = 8 * 1024
@@ -16,6 +17,7 @@ _MANAGED = b',"managedFields":['
 # Quotes within strings are escaped, and fieldsV1 holds no arrays: the first one is the end of managedFields.
 _END = re.compile(rb'\](?=\},"(?:spec|involvedObject)":\{)')
 _NEXT = b'"metadata":{'  # in between, it would be another object's: names in fieldsV1 begin with "f:"
+_ITEMS, _OPENED, _CLOSED = b'"items":[', b'{"metadata":{', b"]}"
 
 
 def next_page(text: bytes) -> Optional[str]:
@@ -36,3 +38,18 @@ def without_managed_fields(text: bytes) -> bytes:
         kept.append(text[at:begin])
         at = end.end()
     return b"".join([*kept, text[at:]]) if kept else text
+
+
+def only(text: bytes, wanted: Callable[[bytes], bool]) -> bytes:
+    """The text with those objects alone whose own text is `wanted`; all of it where the objects can't be told apart.
+
+    For kinds that hold no other object's metadata in an array: of a pod's, the template of an ephemeral volume's claim is a
+    field of its own. Where somebody does, the result is no JSON. Quotes within strings are escaped.
+    """
+    at = text.find(_ITEMS + _OPENED, 0, HEAD)
+    end = text.rfind(_CLOSED)
+    if at < 0 or text[end:].rstrip() != _CLOSED:
+        return text
+    begin = at + len(_ITEMS) + len(_OPENED)
+    kept = [one for one in text[begin:end].split(b"," + _OPENED) if wanted(one)]
+    return b"".join([text[: at + len(_ITEMS)], *([_OPENED, (b"," + _OPENED).join(kept)] if kept else []), text[end:]])

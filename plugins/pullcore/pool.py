@@ -26,6 +26,7 @@ from pullcore.credentials import Credential, tls_context
 from pullcore.errors import CommandError, one_line
 from pullcore.overlap import WORKERS
 
+PIECE = 1 << 16
 _IMPORTING = threading.Lock()  # a package without its `__init__` is nothing that another thread may meet
 
 
@@ -214,18 +215,22 @@ def lines(pieces: Iterable[bytes], longest: int) -> Iterator[bytes]:
             raise Unreachable(f"error: the API server sent a line of more than {longest >> 20} MiB")
 
 
-def body_of(response: Any, limit: Optional[int], deadline: Optional[float]) -> bytes:
-    """The body, cut at `limit`; `deadline` counts for the whole of it, as kubectl's --request-timeout does."""
+def body_of(
+    response: Any, limit: Optional[int], deadline: Optional[float], begins: Optional[Callable[[bytes], None]] = None
+) -> bytes:
+    """The body, cut at `limit`; `deadline` counts for the whole of it, as kubectl's --request-timeout does. begins: is
+    called with its first part."""
+    parts = [response.read1(PIECE)]
+    if begins:
+        begins(parts[0])
     if limit is None and deadline is None:
-        return bytes(response.read())
-    parts, size = [], 0
-    while part := response.read1(1 << 16):  # read() would wait for all of it
-        parts.append(part)
-        size += len(part)
-        if limit is not None and size >= limit:
-            break
+        return bytes(parts[0] + response.read())
+    size = len(parts[0])
+    while parts[-1] and (limit is None or size < limit):
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError
+        parts.append(response.read1(PIECE))  # read() would wait for all of it
+        size += len(parts[-1])
     return b"".join(parts)[:limit]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Optional, Protocol
 
 from pullcore.apierrors import NotFound
-from pullcore.cluster import Cluster, resource_path
+from pullcore.cluster import Cluster, TextWanted, resource_path
 from pullcore.errors import one_line
 from pullcore.evidence import Evidence
 from pullcore.keyring import Credentials, SecretFacts, read_secret
@@ -39,9 +39,11 @@ class Store(Protocol):
         labels: str = "",
         fields: str = "",
         wanted: Optional[Wanted] = None,
+        text_wanted: Optional[TextWanted] = None,
     ) -> Iterator[Object]:
         """The objects of a kind in a namespace (None: in all) that the selectors and `wanted` let through; `wanted` sees
-        an object before it is pruned."""
+        an object before it is pruned. Where objects come as text, those of which `text_wanted` is false are not even
+        parsed: elsewhere they come all the same."""
         ...
 
     def secret(self, namespace: str, name: str) -> Optional[SecretFacts]: ...
@@ -93,12 +95,14 @@ class ClusterStore:
         labels: str = "",
         fields: str = "",
         wanted: Optional[Wanted] = None,
+        text_wanted: Optional[TextWanted] = None,
     ) -> Iterator[Object]:
         shape = SHAPES[kind.name]
         for version in self._versions(kind):
             query = {name: value for name, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
             try:
-                for value in self.cluster.items(_path(kind, namespace, version=version), **query):
+                path = _path(kind, namespace, version=version)
+                for value in self.cluster.items(path, text_wanted=text_wanted, **query):
                     if wanted is None or wanted(value):
                         # The API server leaves the type of a list's items out.
                         yield {"apiVersion": kind.group_version(version), "kind": kind.name, **prune(value, shape)}
@@ -208,6 +212,7 @@ class FileStore:
         labels: str = "",
         fields: str = "",
         wanted: Optional[Wanted] = None,
+        text_wanted: Optional[TextWanted] = None,  # noqa: ARG002 - they are parsed already
     ) -> Iterator[Object]:
         for value in self.by_name.get(kind.name, {}).values():
             metadata = value["metadata"]

@@ -42,7 +42,7 @@ class Asked:
 @dataclass
 class Answer:
     """What is sent. wait: seconds before it; drip: seconds after each byte of the body; cut: so many bytes of the body are
-    sent before the connection is closed, with -1 not even the head."""
+    sent before the connection is closed, with -1 not even the head; rest: lets the second half of the body go."""
 
     status: int = 200
     body: Union[bytes, Object] = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Answer:
     wait: float = 0
     drip: float = 0
     cut: Optional[int] = None
+    rest: Optional[threading.Event] = None
 
     @property
     def content(self) -> bytes:
@@ -99,7 +100,12 @@ class StandIn:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                if answer.drip:
+                if answer.rest:
+                    half = len(body) // 2
+                    self.wfile.write(body[:half])
+                    answer.rest.wait(10)
+                    self.wfile.write(body[half:])
+                elif answer.drip:
                     for at in range(len(body)):
                         self.wfile.write(body[at : at + 1])
                         time.sleep(answer.drip)

@@ -78,7 +78,7 @@ def test_a_request_as_the_server_sees_it(server: StandIn, environ: dict[str, str
     assert asked.all("Authorization") == ["Bearer TOKEN"]
     assert asked.all("User-Agent") == ["kubectl-pullcheck/0"]
     assert asked.all("Accept") == ["application/json"]
-    assert asked.all("Accept-Encoding") in ([], ["identity"])
+    assert asked.all("Accept-Encoding") == ["gzip"]
 
 
 def test_a_body(cluster: Cluster, server: StandIn) -> None:
@@ -188,6 +188,62 @@ def test_the_next_page_comes_while_one_is_used(cluster: Cluster, server: StandIn
         time.sleep(0.01)
     assert len(server.asked) == 2
     pages.close()  # type: ignore[attr-defined]
+
+
+def test_the_next_page_is_asked_for_when_one_begins(cluster: Cluster, server: StandIn) -> None:
+    """One further page, not more: they would all be held."""
+    begun = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        begin = int(asked.query.get("continue") or 0)
+        metadata = {"resourceVersion": "7", "continue": str(begin + 1)} if begin < 3 else {}
+        body = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": [{**pod(begin), "x": "x" * 400}]}
+        return Answer(body=json.dumps(body, separators=(",", ":")).encode(), rest=begun)
+
+    server.answer = answer
+    found: list[Any] = []
+    reader = threading.Thread(target=lambda: found.extend(cluster.items(PODS, limit=1)), daemon=True)
+    reader.start()
+    until = time.monotonic() + 5
+    while len(server.asked) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert [asked.query.get("continue") for asked in server.asked] == [None, "1"]
+    begun.set()
+    reader.join(10)
+    assert [one["metadata"]["name"] for one in found] == ["p0", "p1", "p2", "p3"]
+    assert [asked.query.get("continue") for asked in server.asked] == [None, "1", "2", "3"]
+
+
+def test_a_page_that_ends_in_the_middle_is_an_error(cluster: Cluster, server: StandIn) -> None:
+    """Also where its beginning named the next page."""
+
+    def answer(asked: Asked) -> Answer:
+        metadata = {"continue": "1"} if not asked.query.get("continue") else {}
+        body = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": [pod(1), pod(2)]}
+        return Answer(body=json.dumps(body, separators=(",", ":")).encode(), cut=100)
+
+    server.answer = answer
+    with pytest.raises(Unreachable):
+        list(cluster.items(PODS, limit=1))
+
+
+def test_objects_whose_text_is_not_wanted_are_left_out(cluster: Cluster, server: StandIn) -> None:
+    items = [{"metadata": {"name": f"p{number}"}, "spec": {"note": "x" if number % 2 else "y"}} for number in range(4)]
+    document = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+    server.answer = lambda asked: Answer(body=json.dumps(document, separators=(",", ":")).encode())
+    found = cluster.items(PODS, text_wanted=lambda text: b'"note":"x"' in text)
+    assert [one["metadata"]["name"] for one in found] == ["p1", "p3"]
+    server.answer = lambda asked: Answer(body=document)  # not as API servers write it: nothing is left out
+    assert len(list(cluster.items(PODS, text_wanted=lambda text: False))) == 4
+
+
+def test_text_that_falls_apart_is_parsed_whole(cluster: Cluster, server: StandIn) -> None:
+    """An object with other objects in it, as pods have none."""
+    items = [{"metadata": {"name": "p0"}, "spec": {"inner": [{"name": "x"}, {"metadata": {"name": "waiting"}}]}}]
+    document = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+    server.answer = lambda asked: Answer(body=json.dumps(document, separators=(",", ":")).encode())
+    assert list(cluster.items(PODS, text_wanted=lambda text: b"waiting" in text)) == items
 
 
 def test_a_list_that_expires_goes_on_with_the_token_it_is_given(cluster: Cluster, server: StandIn) -> None:

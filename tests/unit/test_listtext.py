@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from pullcore.listtext import next_page, without_managed_fields
+from pullcore.listtext import next_page, only, without_managed_fields
 
 NASTY = ']},"spec":{ \\ " ,"managedFields":[ ]},"involvedObject":{'
 
@@ -69,3 +69,34 @@ def test_token_of_the_next_page() -> None:
     assert next_page(text_of(an_object(), **{"continue": "abc=", "remainingItemCount": "1"})) == "abc="
     assert next_page(text_of({"metadata": {"continue": "abc"}})) is None
     assert next_page(text_of()) is None
+
+
+@pytest.mark.parametrize("names", [[], ["a"], ["c"], ["b", "c"], ["a", "b", "c"]])
+def test_only_some_objects(names: list[str]) -> None:
+    items = [an_object(name=name) for name in "abc"]
+    text = text_of(*items, **{"continue": "abc="})
+    found = only(text + b"\n", lambda one: any(one.startswith(f'"name":"{name}"'.encode()) for name in names))
+    assert json.loads(found) == {**json.loads(text), "items": [item for item in items if item["metadata"]["name"] in names]}
+    assert next_page(found) == "abc="
+
+
+def test_a_template_in_a_field_is_no_object_of_its_own() -> None:
+    claim = {"volumeClaimTemplate": {"metadata": {"creationTimestamp": None}, "spec": {"x": NASTY}}}
+    items = [{"metadata": {"name": name}, "spec": {"volumes": [{"name": "a", "ephemeral": claim}] * 2}} for name in "ab"]
+    assert json.loads(only(text_of(*items), lambda one: one.startswith(b'"name":"b"')))["items"] == items[1:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        text_of(),
+        text_of({"kind": "Pod", "metadata": {"name": "a"}}),
+        text_of(an_object())[:-1],
+        json.dumps({"items": [{"metadata": {"name": "a"}}]}).encode(),
+        b'{"items":[{"metadata":{"name":"a"}}],"kind":"PodList"}',
+    ],
+)
+def test_objects_that_cannot_be_told_apart_stay(text: bytes) -> None:
+    assert only(text, lambda _: False) == text
