@@ -22,7 +22,7 @@ def document(report: Report) -> dict[str, Any]:
         "apiVersion": API_VERSION,
         "kind": "PullReport",
         "verdict": report.verdict,
-        "targets": [asdict(target) for target in report.targets],
+        "targets": [target._asdict() for target in report.targets],
         "pulls": [_pull(one) for one in report.pulls],
         "notChecked": [{"what": one.what, "why": one.why} for one in report.not_checked],
         "notes": list(report.notes),
@@ -54,7 +54,7 @@ def _pull(one: Diagnosis) -> dict[str, Any]:
         "containers": [_container(use) for use in pull.containers],
         "credentials": _credentials(one.lookup, one.node_sources),
         "registry": one.view and _registry(one.view),
-        "nodes": [asdict(node) for node in one.nodes],
+        "nodes": [node._asdict() for node in one.nodes],
         "probes": [_probe(probe) for probe in one.probes],
         "findings": [
             {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pullcore import command
 from pullcore.errors import UsageError, one_line
@@ -29,8 +28,7 @@ MOST_AT_ONCE = 100
 COLOURS = ("auto", "always", "never")
 
 
-@dataclass(frozen=True)
-class ProbeOptions:
+class ProbeOptions(NamedTuple):
     """How nodes are to try. nodes: their names, empty for all that may run it; policy: None for the Pull's own; timeout: in
     seconds, for all of them."""
 
@@ -42,8 +40,7 @@ class ProbeOptions:
     yes: bool = False
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What was asked for. `output` None is the report for people."""
 
     connection: command.Connection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from pullcore.causes import CAUSES
 from pullcore.diagnosis import BLOCKED, PULLABLE, UNKNOWN, Diagnosis, Report
@@ -20,8 +20,7 @@ NAME = 60  # characters of a name
 INDENT = " " * 7  # below "Cause: "
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(NamedTuple):
     """How much is told of each cause: so many of its Pulls, what mends so many of them, and what to do in general."""
 
     pulls: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pullcore.answers import PRESENT, UNKNOWN
 from pullcore.canary import REFUSED, Outcome
@@ -22,8 +22,7 @@ from pullcore.workload import waits_for_image
 MAX_LINES = 12  # of detail below one step
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """`mark`: ok, bad, warn, or none for what was not looked at. `lines` are details: columns, or running text."""
 
     name: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pullcore.golang import GoError, coerced, match_label, parse_url, quote, split_host_port, text_of
 from pullcore.reference import DOCKER_HUB, Reference, code_point, quoted
@@ -42,8 +42,7 @@ _LONGEST = 1024  # characters of a key that are looked at for its meaning; no im
 _DIGEST = re.compile(r"sha(?:256|384|512):[0-9a-f]*")
 
 
-@dataclass(frozen=True)
-class Why:
+class Why(NamedTuple):
     """Whether a key is used for an image, and the reason in one line, made to follow the key: "is for ghcr.io".
 
     normalised is what the kubelet compares, None if it skips the key. kind says which case it is:
@@ -183,8 +182,7 @@ def plainly(key: str) -> str:
 # --- What a person meant by a key ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(NamedTuple):
     """A key read with goodwill: blanks, quotes, any scheme, user, query and fragment taken off."""
 
     host: str  # lower case, without a final dot

@@ -8,9 +8,9 @@ It needs no more than a pod in the namespace: no privilege, no agent, no token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pullcore import kubelet
 from pullcore.command import parse_duration
@@ -52,8 +52,7 @@ class Canary:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a canary. policy: the one that it had; result: pulled, present, refused or unknown; text: in words; word:
     the kubelet's, of a refusal, and cause: its class; as_asked: it asked for just what the Pull asks for (image, pull
     secrets, service account), which admission may have changed; took: seconds; size: bytes."""
@@ -165,30 +164,30 @@ def outcome(canary: Canary, now: datetime) -> Outcome:
     image, _, _, listed, account = canary.asked
     as_asked = (ask.image, ask.secrets, ask.service_account) == (image, listed, account)
     known = Outcome(canary.node, ask.policy, UNKNOWN, canary.why, as_asked=as_asked)
-    use = replace(container_use(pod, ask), node=canary.node)
-    known = replace(known, use=use, digest=_digest(pod))
+    use = container_use(pod, ask)._replace(node=canary.node)
+    known = known._replace(use=use, digest=_digest(pod))
     for event in reversed(list(read_events(canary.events))):
         if event.reason == "Pulled" and event.place.endswith(f"{{{CONTAINER}}}"):
             return _got(known, event.message)
     if was_pulled(use) and pod.get("status", {}).get("reason") != EXPIRED:
-        return replace(known, result=PULLED, text="is there now")
+        return known._replace(result=PULLED, text="is there now")
     word = kubelet.word(use, pod, ask.image, canary.events, now)
     if word:
-        return replace(known, result=REFUSED, text=word.detail or word.message, word=word, cause=word.cause)
+        return known._replace(result=REFUSED, text=word.detail or word.message, word=word, cause=word.cause)
     status = pod.get("status", {})
     if status.get("phase") == "Failed" and status.get("reason") != EXPIRED:
         text = f"the kubelet did not try: {status.get('reason') or 'the pod failed'}{_more(status)}"
-        return replace(known, text=text, taken=False)
-    return replace(known, text=canary.why or _so_far(canary))
+        return known._replace(text=text, taken=False)
+    return known._replace(text=canary.why or _so_far(canary))
 
 
 def _got(known: Outcome, message: str) -> Outcome:
     told = got(message)
     if told.present:
-        return replace(known, result=PRESENT, text="has it already")
+        return known._replace(result=PRESENT, text="has it already")
     size = f", {in_bytes(told.size)}" if told.size is not None else ""
     took = f" in {told.took}" if told.took else ""
-    return replace(known, result=PULLED, text=f"pulled{took}{size}", took=_seconds(told.took), size=told.size)
+    return known._replace(result=PULLED, text=f"pulled{took}{size}", took=_seconds(told.took), size=told.size)
 
 
 def _seconds(duration: str) -> Optional[float]:

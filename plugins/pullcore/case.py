@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
 
 from pullcore.canary import Outcome
 from pullcore.evidence import Evidence
@@ -32,8 +32,7 @@ PUBLIC_REGISTRIES = frozenset(
 CHECKS_COPIES = (1, 33)  # the first kubelets that may refuse a copy which is there (KEP-2535)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong, or worth knowing. `severity`: error (blocks the pull), warning, info. `notes` are lines of
     the evidence that people should read, too."""
 
@@ -46,8 +45,7 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What the kubelet says about one container (about none when a Domain's condition carries its words), and the class of
     that error, settled with what else is known."""
 
@@ -61,8 +59,7 @@ class Said:
         return self.word.detail.startswith("pod sandbox: ")
 
 
-@dataclass(frozen=True)
-class NodeView:
+class NodeView(NamedTuple):
     """Whether a node is known to have the image. `present` None: not listed, which is not absent, for the list is capped
     (nodeStatusMaxImages, 50 by default)."""
 
@@ -264,8 +261,8 @@ class Nodes:
 
         def view(one: NodeView) -> NodeView:
             if one.name in having:
-                return replace(one, present=True)
-            return replace(one, present=False) if one.name in absent else one
+                return one._replace(present=True)
+            return one._replace(present=False) if one.name in absent else one
 
         return tuple(map(view, self._views))
 

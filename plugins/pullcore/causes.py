@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """Why an image cannot be pulled.
 
     `name` is the kebab-case word of the reports, `title` a few words, `meaning` one sentence, `remedy` what to do.

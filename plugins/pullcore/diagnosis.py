@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pullcore import canary, kubelet
 from pullcore.answers import PRESENT
@@ -32,8 +32,7 @@ NO_REFERENCE = Reference("", "", None, None)  # of an image whose name is none
 SECRET_FAULTS = frozenset(("secret-missing", "secret-ignored", "key-mismatch"))
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """One Pull, explained. `findings[0]` is the primary cause; `reference`, `lookup` are None for an invalid name."""
 
     pull: Pull
@@ -101,7 +100,7 @@ def _explain(pull: Pull, index: Index, of_cluster: Nodes, evidence: Evidence, co
     proven = seen is not None and seen.proven
     said = tuple(settle(use, word, reference, lookup, nodes, sources, proven=proven) for use, word in words)
     settled = {one.use: one.cause for one in said if one.use}
-    probes = tuple(replace(one, cause=settled.get(one.use, one.cause)) if one.use else one for one in probes)
+    probes = tuple(one._replace(cause=settled.get(one.use, one.cause)) if one.use else one for one in probes)
     case = replace(case, said=said, view=seen, probes=probes)
     findings = _findings(case)
     return Diagnosis(
@@ -171,7 +170,7 @@ def _findings(case: Case) -> tuple[Finding, ...]:
     heard = [finding for finding in merged(refusals(case), case) if finding.cause not in named]
     said = [finding for finding in heard if finding.severity == "error"]
     if any(finding.fix for finding in proven):  # one remedy is enough: that of the proven cause
-        said = [replace(finding, fix=()) for finding in said]
+        said = [finding._replace(fix=()) for finding in said]
     if waits := _next_try(case):
         heard.append(waits)
     rest = [finding for finding in (*objects, *heard) if finding.severity != "error"]
@@ -195,11 +194,11 @@ def _next_try(case: Case) -> Optional[Finding]:
 def _completed(finding: Finding, containers: tuple[str, ...], case: Case) -> Finding:
     """A finding with what is the same for all: the containers of an error, and a word on what its commands entail."""
     if finding.severity == "error":
-        finding = replace(finding, fix=or_supply(finding.cause, and_repull(finding.fix, case), case))
+        finding = finding._replace(fix=or_supply(finding.cause, and_repull(finding.fix, case), case))
     if rolled := rolls_servers(finding.fix, case):
-        finding = replace(finding, summary=f"{finding.summary} (mending it rolls the running servers of {rolled})")
+        finding = finding._replace(summary=f"{finding.summary} (mending it rolls the running servers of {rolled})")
     if finding.severity == "error" and not finding.containers:
-        finding = replace(finding, containers=containers)
+        finding = finding._replace(containers=containers)
     return finding
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pullcore import answers
 from pullcore.answers import Answers
@@ -27,8 +27,7 @@ KIND = "PullEvidence"
 Name = tuple[str, str]  # namespace, name
 
 
-@dataclass(frozen=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """Something that would have been looked at, and why it was not. `excused` is True where the user asked for it
     (`--offline`): it is said, and makes nothing unknown."""
 
@@ -71,7 +70,7 @@ def to_json(evidence: Evidence) -> str:
         "apiVersion": API_VERSION,
         "kind": KIND,
         "observedAt": evidence.observed_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
-        "targets": [asdict(target) for target in evidence.targets],
+        "targets": [target._asdict() for target in evidence.targets],
         "place": evidence.place,
         "waitingOnly": evidence.waiting_only,
         "notes": evidence.notes,
@@ -87,7 +86,7 @@ def to_json(evidence: Evidence) -> str:
         "whatIf": evidence.what_if,
         "registries": evidence.registries and answers.to_document(evidence.registries),
         "canaries": [asdict(one) for one in evidence.canaries],
-        "notChecked": [asdict(one) for one in evidence.not_checked],
+        "notChecked": [one._asdict() for one in evidence.not_checked],
     }
     return json.dumps(document, indent=1, sort_keys=False) + "\n"
 

@@ -9,8 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pullcore.kinds import KINDS
 from pullcore.pull import Source, Target
@@ -26,8 +25,7 @@ def server_key(reference: Reference) -> str:
     return DOCKER_HUB_KEY if reference.registry == DOCKER_HUB else reference.registry
 
 
-@dataclass(frozen=True)
-class Commands:
+class Commands(NamedTuple):
     """Writes commands for one namespace; `context` is what else reaches the cluster (`--context X`), shell-quoted."""
 
     namespace: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class GoError(ValueError):
@@ -66,8 +67,7 @@ _USERINFO = re.compile(rb"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _OPTIONAL_PORT = re.compile(rb"(?::[0-9]*)?")
 
 
-@dataclass(frozen=True)
-class Url:
+class Url(NamedTuple):
     """What is kept of a parsed URL: `host` with its port, and the unescaped path, both as bytes."""
 
     host: bytes

@@ -8,7 +8,7 @@ these and are not seen from here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pullcore.authkey import FALLBACK, Why, covers, explain, is_docker_hubs, masked, normalise, why
 from pullcore.dockerconfig import DOCKERCFG, DOCKERCONFIGJSON, Credentials, Entry, SecretFacts, read_secret
@@ -32,8 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A credential that is offered.
 
     label is None for an entry without user and password: the runtime asks anonymously. empty: it has no password.
@@ -64,8 +63,7 @@ class Attempt:
         return None if self.anonymous else self.label
 
 
-@dataclass(frozen=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A secret (key is None) or an entry that is not used for the image.
 
     kind: `type`, `data-key`, `empty`, `no-entries` for a whole secret, those of `Why` for an entry, and
@@ -81,8 +79,7 @@ class Ignored:
     meant: bool = False
 
 
-@dataclass(frozen=True)
-class LookUp:
+class LookUp(NamedTuple):
     """What the kubelet makes of a pod's pull secrets for one image.
 
     missing: named by the pod, but not there. unread: could not be read from here, so the attempts may be incomplete.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Optional
 
@@ -39,8 +38,7 @@ AFTER_THE_PULL = frozenset(
 WITHOUT_BACK_OFF = frozenset(("ErrImageNeverPull", "InvalidImageName"))
 
 
-@dataclass(frozen=True)
-class KubeletWord:
+class KubeletWord(NamedTuple):
     """The kubelet's complaint about one container's image.
 
     `reason`: the waiting reason, or the event's; `cause`: of the catalogue; `detail`: one line; `message`: verbatim,
@@ -59,8 +57,7 @@ class KubeletWord:
     last: Optional[datetime] = None
 
 
-@dataclass(frozen=True)
-class DomainWord:
+class DomainWord(NamedTuple):
     """A kubelet's complaint that a Domain's status repeats: about which image, "" if not told, and which pod."""
 
     word: KubeletWord

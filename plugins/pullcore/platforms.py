@@ -8,7 +8,6 @@ architecture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from pullcore.evidence import Evidence
 from pullcore.pull import ContainerUse, Object, Pull, Target
@@ -48,9 +47,9 @@ def may_be_tried_on(pull: Pull, evidence: Evidence, index: Index) -> list[Object
     def is_free(use: ContainerUse) -> bool:
         return not use.node or use.asker not in (None, Target("Pod", pull.namespace, use.pod))
 
-    freed = tuple(replace(use, node=None) if is_free(use) else use for use in pull.containers)
+    freed = tuple(use._replace(node=None) if is_free(use) else use for use in pull.containers)
     there = {use.node for use in pull.containers}
-    names = {node["metadata"]["name"] for node in may_run_on(replace(pull, containers=freed), evidence, index)} | there
+    names = {node["metadata"]["name"] for node in may_run_on(pull._replace(containers=freed), evidence, index)} | there
     return [node for node in evidence.nodes or () if node["metadata"]["name"] in names]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pullcore.pull import ContainerUse, Object, Target
 
@@ -16,8 +16,7 @@ CONTAINER_LISTS = (
 )
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """One place that names an image, with what the kubelet would be told along with it.
 
     `secrets` is what the object lists itself; admission adds the service account's list where this is empty.

@@ -5,14 +5,12 @@ Plain, immutable values and nothing else; `workload` makes them from Kubernetes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 Object = dict[str, Any]  # a Kubernetes object (or a part of one) as its JSON
 
 
-@dataclass(frozen=True, order=True)
-class Target:
+class Target(NamedTuple):
     """An object that somebody named: its kind (`Domain`), namespace and name."""
 
     kind: str
@@ -25,8 +23,7 @@ class Target:
         return f"{self.kind.lower()}/{self.name}"
 
 
-@dataclass(frozen=True, order=True)
-class Source:
+class Source(NamedTuple):
     """A place that names an image, so the place to edit: the object, the path to the field, and the field's image."""
 
     target: Target
@@ -34,8 +31,7 @@ class Source:
     image: str
 
 
-@dataclass(frozen=True)
-class ContainerUse:
+class ContainerUse(NamedTuple):
     """One container (or image volume) of one pod that asks for a Pull, and what its status says of it."""
 
     pod: str
@@ -53,8 +49,7 @@ class ContainerUse:
         return f"{self.pod}/{self.container}"
 
 
-@dataclass(frozen=True)
-class Pull:
+class Pull(NamedTuple):
     """What the kubelet is asked to do, by which containers, and which fields of which objects ask for it.
 
     `secrets` is the pod's own ordered list (a live pod) or the one that admission would give it (a pod not yet made).

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DOCKER_HUB = "docker.io"
 
@@ -32,8 +32,7 @@ _NOT_ASCII_GRAPH = re.compile(r"[^\x21-\x7e]")
 _SHOWN = 60  # characters of a value that a message repeats
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """An image reference, fully qualified. The tag is "latest" if neither tag nor digest was written."""
 
     registry: str

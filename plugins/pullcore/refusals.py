@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional
 
 from pullcore.case import Case, Finding, NodeView, Said
@@ -49,17 +48,17 @@ def settle(
         return said
     if said.cause == "never-pull":
         listed_here = any(node.present and use and node.name == use.node and node.checks_copies for node in nodes)
-        return replace(said, cause="present-not-usable") if listed_here else said
+        return said._replace(cause="present-not-usable") if listed_here else said
     official = reference.registry == "docker.io" and reference.repository.startswith("library/")
     if official and said.cause in ("denied-or-missing", "no-credentials"):
-        return replace(said, cause="repository-not-found")  # everything there is public: what is denied is not there
+        return said._replace(cause="repository-not-found")  # everything there is public: what is denied is not there
     about_login = said.cause in ("no-credentials", "bad-credentials", "denied-or-missing")
     is_open = about_login and WHO_ASKS.search(word.message) and not SETTLED.search(word.message)
     if not is_open or lookup.unread or lookup.blocked:
         return said
     if any(not one.anonymous for one in lookup.attempts):
-        return said if proven else replace(said, cause="bad-credentials")
-    return replace(said, cause="no-credentials") if sources == "unlikely" else said
+        return said if proven else said._replace(cause="bad-credentials")
+    return said._replace(cause="no-credentials") if sources == "unlikely" else said
 
 
 def refusals(case: Case) -> list[Finding]:

@@ -6,7 +6,6 @@ A node's word wins: what was seen from this machine explains it, or is told besi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional
 
 from pullcore.answers import ABSENT, DENIED, PRESENT, Limit
@@ -74,11 +73,11 @@ def merged(refused: Sequence[Finding], case: Case) -> list[Finding]:
         if twin:
             told[told.index(twin)] = _both(twin, found)
         elif found.severity == "error" and all(_rank(found.cause) >= _rank(one.cause) for one in told):
-            told = [found, *(replace(one, fix=()) if found.fix else one for one in told)]
+            told = [found, *(one._replace(fix=()) if found.fix else one for one in told)]
         else:
-            told.append(replace(found, fix=()) if any(one.fix for one in told) else found)
+            told.append(found._replace(fix=()) if any(one.fix for one in told) else found)
     known = told[0].notes if told else ()
-    return [*told[:1], *(replace(one, notes=tuple(line for line in one.notes if line not in known)) for one in told[1:])]
+    return [*told[:1], *(one._replace(notes=tuple(line for line in one.notes if line not in known)) for one in told[1:])]
 
 
 def _beside(kubelets: Finding, case: Case) -> Finding:
@@ -86,17 +85,16 @@ def _beside(kubelets: Finding, case: Case) -> Finding:
     is between the node and the registry."""
     seen = _seen_here(case)
     if seen and kubelets.cause in (*AUTHENTICATION, *MISSING):
-        kubelets = replace(kubelets, fix=recreate(case))
+        kubelets = kubelets._replace(fix=recreate(case))
     if seen and kubelets.cause in MISSING:
-        kubelets = replace(kubelets, summary=f"the node was told: {kubelets.summary}")
-    return replace(kubelets, notes=(*kubelets.notes, *seen))
+        kubelets = kubelets._replace(summary=f"the node was told: {kubelets.summary}")
+    return kubelets._replace(notes=(*kubelets.notes, *seen))
 
 
 def _both(kubelets: Finding, registrys: Finding) -> Finding:
     """One finding of two: the kubelet's, with what the registry can tell better: what there is instead."""
     better = registrys.cause in (*MISSING, "platform-mismatch")
-    return replace(
-        kubelets,
+    return kubelets._replace(
         summary=registrys.summary if better else kubelets.summary,
         evidence=tuple(dict.fromkeys((*kubelets.evidence, *registrys.evidence))),
         notes=tuple(dict.fromkeys((*kubelets.notes, *registrys.notes))),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pullcore.answers import ABSENT, DENIED, PRESENT, UNKNOWN, Answer, Answers, Content, Reach, Tags
 from pullcore.keyring import Attempt, LookUp
@@ -11,8 +10,7 @@ from pullcore.pull_errors import furthest
 from pullcore.reference import Reference
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One Pull at its registry. attempts: with None for asking as nobody; manifest: `present`, `absent`, `denied` or
     `unknown`; given: the answer that gives it; cause: what speaks against it, empty where nothing does."""
 

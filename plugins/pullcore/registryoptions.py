@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from pullcore.command import LOG_REQUESTS, Connection
 from pullcore.errors import UsageError, one_line
@@ -17,8 +16,7 @@ if TYPE_CHECKING:  # a network library: not for a usage error
 HOST = re.compile(r"[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:]+\](?::\d{1,5})?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class RegistryOptions:
+class RegistryOptions(NamedTuple):
     """--registry-ca, --plain-http and --insecure-skip-registry-verify."""
 
     authority: Optional[str] = None
@@ -45,14 +43,14 @@ class RegistryOptions:
     ) -> Wire:
         """The way to registries; `tell` gets warnings, and the log of requests; endless: only each request has a bound, not
         all together. Raises CommandError for a file of certificates that is none."""
-        from pullcore.wire import Access, Wire, read_authority
+        from pullcore.wire import REQUEST_TIMEOUT, TOTAL_TIMEOUT, Access, Wire, read_authority
 
         access = Access(
             authority=read_authority(self.authority) if self.authority is not None else None,
             plain_http=frozenset(self.plain_http),
             skip_verify=frozenset(self.skip_verify),
-            request_timeout=connection.request_timeout or Access.request_timeout,
-            total_timeout=math.inf if endless else Access.total_timeout,
+            request_timeout=connection.request_timeout or REQUEST_TIMEOUT,
+            total_timeout=math.inf if endless else TOTAL_TIMEOUT,
         )
         for host in self.skip_verify:
             tell(

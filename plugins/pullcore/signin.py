@@ -14,7 +14,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urlencode, urlsplit
 
 from pullcore.challenge import Challenge
@@ -48,8 +48,7 @@ class Refused(Exception):
         self.final = final
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """The first error in a registry's answer (distribution spec, "Error Codes"): its code and words; `shown` is the code
     without credentials."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pullcore.apierrors import Forbidden
 from pullcore.errors import CommandError, UsageError, one_line
@@ -19,8 +18,7 @@ from pullcore.workload import controller_of, target_of
 OWNING = frozenset(kind.name for kind in CHECKABLE)
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """What a user asked for on the command line: a name, of a kind or of any."""
 
     kind: Optional[Kind]

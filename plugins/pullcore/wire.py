@@ -16,10 +16,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
@@ -35,22 +35,22 @@ from pullcore.trust import verifying_context
 from pullcore.wirefault import WireError as WireError
 from pullcore.wirefault import failure
 
+REQUEST_TIMEOUT, TOTAL_TIMEOUT = 10.0, 60.0  # seconds
 BODY = 64 * 1024  # of an error, or of a token
 PATIENCE = 300.0  # seconds without progress of what is sent, and for the answer to it: registries move large blobs first
 REDIRECTS = 5
 CONNECTIONS = 16  # kept open to one host
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """How registries are reached from here. plain_http, skip_verify: hosts, with or without port, as images name them.
     Times are seconds: for one request, and for all together."""
 
     authority: Optional[str] = None  # PEM, trusted besides the system's certificates
     plain_http: frozenset[str] = frozenset()
     skip_verify: frozenset[str] = frozenset()
-    request_timeout: float = 10.0
-    total_timeout: float = 60.0
+    request_timeout: float = REQUEST_TIMEOUT
+    total_timeout: float = TOTAL_TIMEOUT
 
     def plain(self, netloc: str) -> bool:
         return _named(netloc, self.plain_http)
@@ -73,8 +73,7 @@ def read_authority(name: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer of HTTP. `redirected` to another place than was asked; `url` is the one that answered."""
 
     status: int
@@ -165,7 +164,7 @@ class Wire:
             for hop in range(REDIRECTS + 1):
                 reply = self._exchange(method, url, {**headers, **({} if hop else own)}, limit, guard, again, content)
                 if content or reply.status not in (301, 302, 303, 307, 308) or not (place := reply.headers.get("location")):
-                    return replace(reply, redirected=hop > 0)
+                    return reply._replace(redirected=hop > 0)
                 url = followed(url, place, self.clean(place))
             raise WireError(
                 "registry-error", f"more than {REDIRECTS} redirects, the last one to {self.clean(urlsplit(url).netloc)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Optional
 
 from pullcore.evidence import Evidence, Name
@@ -154,7 +153,7 @@ def pulls(evidence: Evidence) -> list[Pull]:
     def add(pull: Pull) -> None:
         if evidence.what_if:  # then what the pods of today were told does not count
             secrets = dict.fromkeys((*pull.secrets, *evidence.what_if))
-            pull = replace(pull, secrets=tuple(secrets), containers=())
+            pull = pull._replace(secrets=tuple(secrets), containers=())
         found.setdefault(pull.key, []).append(pull)
 
     for pod in evidence.pods:
@@ -181,7 +180,7 @@ def _merged(equal: Sequence[Pull]) -> Pull:
     askers = dict.fromkeys(asker for pull in equal for asker in pull.askers)
     sources = dict.fromkeys(source for pull in equal for source in pull.sources)
     containers = (use for pull in equal for use in pull.containers)
-    return replace(equal[0], askers=tuple(askers), sources=tuple(sources), containers=tuple(containers))
+    return equal[0]._replace(askers=tuple(askers), sources=tuple(sources), containers=tuple(containers))
 
 
 def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
@@ -202,7 +201,7 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
             service_account=service_account_of(spec),
             askers=(asker,),
             sources=sources or (Source(own, ask.path, ask.image),),
-            containers=(replace(container_use(pod, ask), asker=asker),),
+            containers=(container_use(pod, ask)._replace(asker=asker),),
         )
 
 

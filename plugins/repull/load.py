@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Optional
 
 from pullcore import canary
@@ -129,7 +129,7 @@ class _Loading:
     def _may_run(self, pull: Pull) -> Iterator[str]:
         """Where its pods may come to be: those of a DaemonSet are tied to their nodes, its template is not."""
         of_pods = may_be_tried_on(pull, self.evidence, self.index)
-        of_templates = may_run_on(replace(pull, containers=()), self.evidence, self.index) if pull.sources else []
+        of_templates = may_run_on(pull._replace(containers=()), self.evidence, self.index) if pull.sources else []
         return (node["metadata"]["name"] for node in (*of_pods, *of_templates))
 
     def _waits(self, pull: Pull) -> bool:

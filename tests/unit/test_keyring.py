@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +169,7 @@ def test_docker_hubs_entry_is_hidden_by_a_match() -> None:
 
 def test_a_look_up_goes_through_json() -> None:
     found = look("myorg/app", secret("a", auths(HUB, "x y")), secret("b", auths(), "Opaque"))
-    assert json.loads(json.dumps(asdict(found)))["attempts"][0]["key"] == HUB
+    assert json.loads(json.dumps(found.attempts[0]._asdict()))["key"] == HUB
 
 
 def test_a_password_in_a_key_is_in_no_answer() -> None:

@@ -167,7 +167,7 @@ def wired(options: Options, tell: list[str]) -> object:
 
 
 def test_what_was_given_decides_the_way() -> None:
-    from pullcore.wire import Access, Wire
+    from pullcore.wire import REQUEST_TIMEOUT, Access, Wire
 
     told: list[str] = []
     found = wired(parse(["--plain-http=a:1", "--insecure-skip-registry-verify=b", "--request-timeout=3s"]), told)
@@ -175,7 +175,7 @@ def test_what_was_given_decides_the_way() -> None:
     assert found.access == Access(None, frozenset({"a:1"}), frozenset({"b"}), request_timeout=3.0)
     found = wired(parse(["--request-timeout=0"]), [])
     assert isinstance(found, Wire)
-    assert found.access.request_timeout == Access.request_timeout  # never without an end
+    assert found.access.request_timeout == REQUEST_TIMEOUT  # never without an end
 
 
 def test_a_certificate_that_is_not_verified_is_said_loudly() -> None:
