@@ -14,7 +14,8 @@ from pullcore.pull import Pull
 from pullcore.reference import InvalidReference, Reference, parse, valid
 from pullcore.workload import Index, waits_for_image
 
-from repull.archive import Archive, ArchivedImage
+from repull.archive import Archive
+from repull.archivedimage import ArchivedImage
 
 SHOWN = 5  # names in a message
 

@@ -23,7 +23,8 @@ from pullcore.terminal import clean
 from pullcore.workload import Index, pulls
 
 from repull import archive, by_pod, load_plan
-from repull.archive import Archive, ArchivedImage
+from repull.archive import Archive
+from repull.archivedimage import ArchivedImage
 from repull.archivestream import write_stream
 from repull.bars import Bars
 from repull.by_pod import PodCarrier

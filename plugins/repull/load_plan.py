@@ -15,7 +15,7 @@ from pullcore.pull import Object, Pull
 from pullcore.reference import InvalidReference, Reference, parse, valid
 from pullcore.sizes import in_bytes, quantity
 
-from repull.archive import ArchivedImage
+from repull.archivedimage import ArchivedImage
 from repull.runtimes import Runtime, pins, repository_of, runtime_of, shown
 
 COPIES = (1, 35)  # kubelets from here on check by default who may use a copy that is there (KEP-2535)

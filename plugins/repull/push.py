@@ -19,7 +19,8 @@ from pullcore.sizes import in_bytes
 from pullcore.wire import WireError
 from pullcore.workload import Index
 
-from repull.archive import Archive, ArchivedImage, read
+from repull.archive import Archive, read
+from repull.archivedimage import ArchivedImage
 from repull.destination import Aim, aim, check_platforms, chosen, offered
 from repull.engine import find
 from repull.options import PushOptions

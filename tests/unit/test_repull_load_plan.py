@@ -9,7 +9,7 @@ import pytest
 from pullcore.errors import CommandError
 from pullcore.pull import Pull, Target
 from repull import load_plan
-from repull.archive import ArchivedImage, Blob, Manifest
+from repull.archivedimage import ArchivedImage, Blob, Manifest
 from repull.archivefiles import Piece
 from repull.load_plan import Chosen, choose, lists, plan
 
