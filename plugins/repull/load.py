@@ -11,6 +11,7 @@ from typing import Optional
 from pullcore import canary
 from pullcore.canary import Canary, Outcome
 from pullcore.case import CHECKS_COPIES
+from pullcore.diagnosis import diagnose
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS
@@ -20,7 +21,7 @@ from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
-from pullcore.workload import Index, pulls
+from pullcore.workload import Index
 
 from repull import archive, by_pod, load_plan
 from repull.archive import Archive
@@ -31,6 +32,7 @@ from repull.by_pod import PodCarrier
 from repull.by_ssh import SshCarrier
 from repull.carrier_ssh import shown
 from repull.carrying import Carrier, carry_all
+from repull.intended import is_waited_for
 from repull.load_plan import Chosen, Job, Plan
 from repull.options import LoadOptions
 from repull.runtimes import pins, unpin
@@ -76,8 +78,8 @@ class _Loading:
         self.namespace = options.namespace or session.namespace
 
     def all(self) -> Loaded:
-        asked = pulls(self.evidence)
-        chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.to or "")
+        asked = {one.pull: is_waited_for(one) for one in diagnose(self.evidence, self.session.context).pulls}
+        chosen = load_plan.choose(self.archive.images, asked, self.options.to or "")
         whole = self._nodes()
         plans = [
             load_plan.plan(one, self._for(one, whole), self.size_of, self.options.socket or "", pin=self.options.pin)
@@ -132,9 +134,6 @@ class _Loading:
         of_pods = may_be_tried_on(pull, self.evidence, self.index)
         of_templates = may_run_on(replace(pull, containers=()), self.evidence, self.index) if pull.sources else []
         return (node["metadata"]["name"] for node in (*of_pods, *of_templates))
-
-    def _waits(self, pull: Pull) -> bool:
-        return any(use.state == "waiting" for use in pull.containers)
 
     # How
 
