@@ -164,13 +164,9 @@ def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[s
 
 def _named(pods: Sequence[Object], index: Index) -> str:
     """What to name for bringing pods back, with the option that those need which nobody makes again."""
-    targets: dict[str, None] = {}
-    alone = False
-    for pod in pods:
-        owners = index.owners(pod)
-        alone |= not owners or (owners[0].kind == "Job" and owners[-1].kind != "Domain")
-        targets[(owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)).ref] = None
-    return " ".join([*list(targets)[:10], *(["--recreate-pods"] if alone else [])])
+    targets = list(dict.fromkeys(index.restarter(pod).ref for pod in pods))
+    alone = [] if all(map(index.is_remade, pods)) else ["--recreate-pods"]
+    return " ".join([*targets[:10], *alone])
 
 
 def actions(steps: Sequence[Step]) -> list[Action]:
