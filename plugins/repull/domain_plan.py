@@ -7,7 +7,7 @@ changed), its documentation "Restarting" and "Retry", and the fields that roll s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from pullcore.kinds import KINDS
 from pullcore.kubelet import is_aborted
@@ -16,12 +16,9 @@ from pullcore.pull import Object, Target
 from pullcore.weblogic import CLUSTER_LABEL, INTROSPECT_LABEL
 from pullcore.workload import target_of
 
+from repull.pod_plan import Planner
 from repull.steps import GRACE, Step
 from repull.waiting import Waiting
-
-if TYPE_CHECKING:
-    from repull.plan import Planner
-
 
 BY_ITSELF = "the operator introspects again by itself, every 2 minutes by default"
 
