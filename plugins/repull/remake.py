@@ -157,7 +157,7 @@ def _wait_for_pods(saved: Saved, session: Session, deadline: float) -> None:
 
 
 def restore_command(saved: Saved, session: Session) -> str:
-    return " ".join([saved.restore, *session.context])
+    return session.commands_in("").kubectl("create", "-f", str(saved.path))
 
 
 def _means(named: Named, target: Target, session: Session) -> bool:

@@ -878,7 +878,7 @@ def test_a_secret_of_another_namespace_is_refused_with_the_command_that_copies_i
     assert (found.code, kit.cluster.writes) == (1, [])
     assert found.err == (
         'error: secrets "regcred" not found in namespace ns; it is in far: kubectl pullsecret copy regcred '
-        "--to-namespace ns -n far\n"
+        "--to-namespace=ns -n far\n"
     )
     fixed = kit.run(*found.err.partition("kubectl pullsecret ")[2].split())
     assert fixed.out == "secret/regcred created in namespace ns\n"
