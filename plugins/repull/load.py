@@ -158,7 +158,7 @@ class _Loading:
             size = self.size_of(plan.chosen.image)
             say(f"Plan to load {self.archive.shown} ({in_bytes(size)} a node at most):")
             if isinstance(carrier, SshCarrier) and plan.jobs:
-                how = f"by `{shown(carrier.command(plan.jobs[0], self._bytes(plan.jobs[0])))}`"
+                how = f"by `{shown(carrier.command(plan.jobs[0], self._stream(plan.jobs[0])[0]))}`"
             else:
                 how = f"by a pod in namespace {self.namespace} that is root on its node, and goes"
             for line in plan.lines(how):
@@ -181,9 +181,9 @@ class _Loading:
         else:
             demand(self.session.cluster, [*by_pod.actions(self.namespace), *proofs])
             for job in jobs:
-                carrier.manifest(job, self._bytes(job), 0)  # whether there is an image for it
+                carrier.manifest(job, self._stream(job)[0], 0)  # whether there is an image for it
             if self.session.options.manner.dry_run != "client":
-                carrier.try_out(jobs[0], self._bytes(jobs[0]))
+                carrier.try_out(jobs[0], self._stream(jobs[0])[0])
         names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
         how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
         yes = self.session.options.yes or self.session.options.dry_run
@@ -236,10 +236,8 @@ class _Loading:
         if outcome.good:
             self.session.tell(f"{one.node}: its kubelet starts pods with {one.asked[0]} without a pull")
 
-    def _bytes(self, job: Job) -> int:
-        return len(HERE) if job.there else self.size_of(job.image)
-
     def _stream(self, job: Job) -> tuple[int, Iterator[bytes]]:
+        """What goes over, and how many bytes it is."""
         return (len(HERE), iter((HERE,))) if job.there else write_stream(self.archive, job.image, [job.name])
 
 
