@@ -218,7 +218,8 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
 
 def runs(pod: Object) -> bool:
     """Whether any regular container runs: such a pod serves somebody, however broken it looks."""
-    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any((one.get("state") or {}).get("running") is not None for one in statuses)
 
 
 def is_static(pod: Object) -> bool:

@@ -156,7 +156,7 @@ def _write(login: Login, name: str, there: Optional[Object], session: Session) -
             elif content == authfile.content_of(there):
                 session.changes.unchanged(SECRET, there)
             else:
-                session.changes.update(SECRET, {**there, "data": {**there.get("data", {}), **authfile.encoded(content)}})
+                session.changes.update(SECRET, {**there, "data": {**(there.get("data") or {}), **authfile.encoded(content)}})
                 if login.server.key in (authfile.content_of(there).get("auths") or {}):
                     session.say(f"Note: the old password for {login.server.registry} is not kept")
             for key in gone:

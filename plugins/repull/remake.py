@@ -66,7 +66,7 @@ def _pods_of(value: Object, session: Session) -> list[Object]:
     """What a deletion would end: a pod itself, the pods of a Job."""
     if value["kind"] == "Pod":
         return [value]
-    labels = from_spec(value["spec"].get("selector", {}))
+    labels = from_spec(value["spec"].get("selector") or {})
     return list(session.store.select(KINDS["Pod"], value["metadata"]["namespace"], labels=labels))
 
 
@@ -112,7 +112,7 @@ def make_again(saved: Saved, session: Session) -> None:
                     saved.remove()
                     return
                 if time.monotonic() > deadline:
-                    held = ", ".join(there["metadata"].get("finalizers", [])) or "containers that take long to stop"
+                    held = ", ".join(there["metadata"].get("finalizers") or ()) or "containers that take long to stop"
                     raise CommandError(f"{target.ref} is still being deleted, held by {one_line(held, 200)}")
                 time.sleep(POLL)
             if target.kind == "Domain":
