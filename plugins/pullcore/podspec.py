@@ -34,7 +34,7 @@ class Ask(NamedTuple):
 
 def secret_names(spec: Object) -> tuple[str, ...]:
     """The names in `imagePullSecrets`, in order; the kubelet skips empty ones (kubelet_pods.go getPullSecretsForPod)."""
-    return tuple(secret["name"] for secret in spec.get("imagePullSecrets", []) if secret.get("name"))
+    return tuple(secret["name"] for secret in spec.get("imagePullSecrets") or () if secret.get("name"))
 
 
 def service_account_of(spec: Object) -> str:

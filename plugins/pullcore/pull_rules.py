@@ -47,8 +47,9 @@ def compile_all() -> None:
 # What may stand before the words that matter: the operation and the address of a Go net.OpError, and the URL error
 # around it is left out. Lazy and on one line, so that it never swallows a second error.
 _DIAL = r"(?:(?:dial|read|write) (?:tcp|udp|ip)[46]? [^\"]{0,160}?)?"
-# A status of HTTP, as distribution, containerd and containers/image write it.
-_STATUS = r"\b(?:status(?:[ _]?code)?|http|code|registry|registry:)\W{0,3}(?:[^\s\"]*\W{0,3}: )?"
+# A status of HTTP, as distribution, containerd and containers/image write it. `registry:500` is a host with its port, or
+# with a part of it where a text was cut.
+_STATUS = r"\b(?:(?:status(?:[ _]?code)?|http|code)\W{0,3}|registry:? )(?:[^\s\"]*\W{0,3}: )?"
 
 RULES = (
     # The kubelet's own words. It asked no runtime: nothing below can be meant.

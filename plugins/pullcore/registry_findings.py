@@ -11,6 +11,7 @@ from typing import Optional
 from pullcore.answers import ABSENT, DENIED, PRESENT, Limit
 from pullcore.case import Case, Finding
 from pullcore.causes import CAUSES
+from pullcore.errors import few
 from pullcore.keyring import Attempt
 from pullcore.nearest import nearest
 from pullcore.platforms import misfits, platform_of
@@ -254,8 +255,7 @@ def platform_mismatch(case: Case) -> Optional[Finding]:
     wrong = misfits(content.platforms, case.may_run)
     if not wrong:
         return None
-    names = ", ".join(f"{node['metadata']['name']} ({platform_of(node)})" for node in wrong[:5])
-    names += f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+    names = few([f"{node['metadata']['name']} ({platform_of(node)})" for node in wrong], 5)
     everywhere = len(wrong) == len(case.may_run)
     blocks = content.index and everywhere and (case.untried or "platform-mismatch" in case.refused)
     after = "" if content.index else "; it would be pulled there, and fail to start"
@@ -291,8 +291,8 @@ def tag_drift(case: Case) -> Optional[Finding]:
     return Finding(
         "tag-drift",
         "info",
-        f"{_short(given.digest)} has tag {case.reference.tag} in the registry by now, and running pods have {_short(old[0])}"
-        + (f" and {len(old) - 1} more" if len(old) > 1 else ""),
+        f"{_short(given.digest)} has tag {case.reference.tag} in the registry by now, and running pods have "
+        f"{few([_short(one) for one in old], 1)}",
         evidence=(f"registry: {given.digest}", *(f"running: {digest}" for digest in old)),
     )
 

@@ -239,15 +239,9 @@ def _waiting(case: Case, asker: Optional[Target], uids: Optional[set[str]]) -> l
     ]
 
 
-def _target(pod: Object, case: Case) -> Target:
-    """What to name for bringing a pod back: its outermost owner, or the pod where that is of a kind that is not known."""
-    owners = case.index.owners(pod)
-    return owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)
-
-
 def _targets(case: Case) -> list[Target]:
     """What to name for bringing back what waits."""
-    targets = [_target(pod, case) for pod in _waiting(case, None, None)]
+    targets = [case.index.restarter(pod) for pod in _waiting(case, None, None)]
     if not targets:  # an introspector that is gone between two tries
         targets = [asker for asker in case.pull.askers if asker.kind == "Domain" and case.failing]
     return list(dict.fromkeys(targets))
@@ -259,10 +253,10 @@ def _repull(pods: Sequence[Object], case: Case) -> tuple[str, ...]:
         owners = case.index.owners(pod)
         if owners and owners[0].kind not in KINDS:  # whether that makes it again is not known
             continue
-        own = options.setdefault(_target(pod, case), {})
+        own = options.setdefault(case.index.restarter(pod), {})
         if runs(pod):
             own["--roll-running"] = None
-        elif not owners or (owners[0].kind == "Job" and owners[-1].kind != "Domain"):
+        elif not case.index.is_remade(pod):
             own["--recreate-pods"] = None
     return tuple(case.commands.repull(target, *given) for target, given in options.items())
 

@@ -45,10 +45,15 @@ def operator_policy(image: str) -> str:
     return "Always" if image.endswith(":latest") else "IfNotPresent"
 
 
+def holding(domain: Object) -> list[Object]:
+    """The conditions of a Domain that are true."""
+    conditions = (domain.get("status") or {}).get("conditions") or ()
+    return [one for one in conditions if str(one.get("status")) == "True"]
+
+
 def failures(domain: Object) -> list[Object]:
     """The conditions by which the operator reports that something failed, and has not been mended yet."""
-    conditions = (domain.get("status") or {}).get("conditions") or []
-    return [one for one in conditions if one.get("type") == "Failed" and str(one.get("status")) == "True"]
+    return [one for one in holding(domain) if one.get("type") == "Failed"]
 
 
 def is_failed(domain: Object) -> bool:
@@ -57,6 +62,12 @@ def is_failed(domain: Object) -> bool:
 
 def is_stopped(domain: Object) -> bool:
     return str(domain.get("spec", {}).get("serverStartPolicy", "")).lower() == "never"
+
+
+def clusters_named(domain: Object) -> list[str]:
+    """The Clusters that a Domain refers to (v9), or the names in its own list of clusters (v8)."""
+    clusters = (domain.get("spec") or {}).get("clusters") or ()
+    return [str(one["name"]) for one in clusters if one.get("name")]
 
 
 def domain_asks(domain: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
@@ -108,7 +119,7 @@ def domain_asks(domain: Object, clusters: Sequence[Object] = ()) -> list[Ask]:
         asks += server_pod(target, f"spec.managedServers[{number}].serverPod", server.get("serverPod", {}), account)
     for number, cluster in enumerate(spec.get("clusters", [])):  # v8: inline; v9: references by name
         asks += server_pod(target, f"spec.clusters[{number}].serverPod", cluster.get("serverPod", {}), account)
-    referred = {cluster.get("name") for cluster in spec.get("clusters", [])}
+    referred = clusters_named(domain)
     for cluster in clusters:
         if cluster["metadata"]["name"] in referred:
             owner = Target("Cluster", target.namespace, cluster["metadata"]["name"])

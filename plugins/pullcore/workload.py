@@ -123,6 +123,16 @@ class Index:
             chain.append(target_of(domain))
         return chain
 
+    def restarter(self, pod: Object) -> Target:
+        """What to name for having a pod made again: its outermost owner, or itself where that one's kind is not known."""
+        owners = self.owners(pod)
+        return owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)
+
+    def is_remade(self, pod: Object) -> bool:
+        """Whether something makes a pod again that is deleted: to a Job that counts as a failure, but for a Domain's."""
+        owners = self.owners(pod)
+        return bool(owners) and (owners[0].kind != "Job" or owners[-1].kind == "Domain")
+
     def template_asks(self, pod: Object) -> list[Ask]:
         """The places to edit for this pod: those of the outermost owner that is known."""
         for owner in reversed(self.owners(pod)):
@@ -207,7 +217,8 @@ def _pod_pulls(pod: Object, index: Index, evidence: Evidence) -> Iterable[Pull]:
 
 def runs(pod: Object) -> bool:
     """Whether any regular container runs: such a pod serves somebody, however broken it looks."""
-    return any("running" in one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", []))
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any((one.get("state") or {}).get("running") is not None for one in statuses)
 
 
 def is_static(pod: Object) -> bool:

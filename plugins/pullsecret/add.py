@@ -44,7 +44,7 @@ def add(options: Add, session: Session) -> int:
     name = options.name or _name(needed, seen)
     there = session.get("Secret", name)
     _check_changeable(there, name)
-    steps = attaching.attach_steps(targets, name, seen, session.scope)
+    steps = attaching.attach_steps(targets, name, seen, session.commands)
     verb = Action("update" if there else "create", SECRET, session.namespace, name if there else "")
     demand(session.cluster, [verb, *attaching.actions(steps)])
     login = obtain(options.login, [one.reference for one in needed], session)
@@ -156,7 +156,7 @@ def _write(login: Login, name: str, there: Optional[Object], session: Session) -
             elif content == authfile.content_of(there):
                 session.changes.unchanged(SECRET, there)
             else:
-                session.changes.update(SECRET, {**there, "data": {**there.get("data", {}), **authfile.encoded(content)}})
+                session.changes.update(SECRET, {**there, "data": {**(there.get("data") or {}), **authfile.encoded(content)}})
                 if login.server.key in (authfile.content_of(there).get("auths") or {}):
                     session.say(f"Note: the old password for {login.server.registry} is not kept")
             for key in gone:
@@ -179,15 +179,14 @@ def _say_unlisted(
     waiting = dict.fromkeys(asker.ref for one in needed if one.waits for asker in one.pull.askers)
     first = next(iter(waiting), "TYPE/NAME")
     nothing = "nothing that you may list uses it yet" if session.unseen(seen) else "nothing lists it yet"
-    session.say(f"Note: {nothing}: kubectl pullsecret attach {name} --for={first} {session.scope}")
+    session.say(f"Note: {nothing}: {session.commands.kubectl('pullsecret', 'attach', name, f'--for={first}')}")
 
 
 def _undo(name: str, done: Sequence[Target], session: Session, *, created: bool) -> None:
     """What takes it all back, for pasting."""
     if session.common.manner.dry_run != "none":
         return
-    words = " ".join(f"--for {target.ref}" for target in done)
-    lines = [f"kubectl pullsecret detach {name} {words} {session.scope}"] if words else []
-    lines += [f"kubectl delete secret {name} {session.scope}"] if created else []
+    lines = [attaching.taking_back("detach", name, done, session)] if done else []
+    lines += [session.commands.delete_secret(name)] if created else []
     for number, line in enumerate(lines):
         session.say(f"{'         ' if number else 'To undo: '}{line}")

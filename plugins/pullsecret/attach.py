@@ -19,14 +19,14 @@ def attach(options: Attach, session: Session) -> int:
     """Adds the secret to every list; 0. Raises CommandError."""
     _check_there(options.name, session)
     seen = session.everything()
-    steps = attaching.attach_steps(attaching.resolve(options.targets, session), options.name, seen, session.scope)
+    steps = attaching.attach_steps(attaching.resolve(options.targets, session), options.name, seen, session.commands)
     return _changed(steps, attaching.attach, "detach", options.name, session)
 
 
 def detach(options: Attach, session: Session) -> int:
     """Takes the secret out of every list; 0. Raises CommandError."""
     seen = session.everything()
-    steps = attaching.detach_steps(attaching.resolve(options.targets, session), options.name, seen, session.scope)
+    steps = attaching.detach_steps(attaching.resolve(options.targets, session), options.name, seen, session.commands)
     return _changed(steps, attaching.detach, "attach", options.name, session)
 
 
@@ -49,9 +49,8 @@ def _what_helps(name: str, session: Session) -> str:
     except CommandError:
         elsewhere = []
     if elsewhere:
-        source, here = elsewhere[0], session.namespace
-        return f"; it is in {source}: kubectl pullsecret copy {shown} --to-namespace {here} {session.scope_of(source)}"
-    return f": kubectl pullsecret add {shown} {session.scope} makes it"
+        return f"; it is in {elsewhere[0]}: {session.commands.copy_secret(shown, elsewhere[0])}"
+    return f": {session.commands.kubectl('pullsecret', 'add', shown)} makes it"
 
 
 def _changed(steps: Sequence[Step], change: Callable[[Step, Session], None], back: str, name: str, session: Session) -> int:

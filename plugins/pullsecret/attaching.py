@@ -12,6 +12,7 @@ from pullcore import attachment
 from pullcore.apierrors import ApiError, Forbidden
 from pullcore.errors import CommandError, UsageError, one_line
 from pullcore.evidence import Evidence
+from pullcore.fixes import Commands
 from pullcore.kinds import KINDS, TARGETS, kind_called
 from pullcore.overlap import overlapped
 from pullcore.ownership import keeper_of
@@ -76,12 +77,12 @@ def _resolved(word: str, session: Session) -> Object:
     return there[0]
 
 
-def attach_steps(values: Sequence[Object], name: str, seen: Evidence, scope: str) -> list[Step]:
-    """What attaching a secret to these objects changes; scope: what makes a printed command act there."""
-    return [_attach_step(value, name, seen, scope) for value in values]
+def attach_steps(values: Sequence[Object], name: str, seen: Evidence, commands: Commands) -> list[Step]:
+    """What attaching a secret to these objects changes; commands: words those that are told."""
+    return [_attach_step(value, name, seen, commands) for value in values]
 
 
-def _attach_step(value: Object, name: str, seen: Evidence, scope: str) -> Step:
+def _attach_step(value: Object, name: str, seen: Evidence, commands: Commands) -> Step:
     there = attachment.names_in(value)
     names: tuple[str, ...] = (name,)
     more: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def _attach_step(value: Object, name: str, seen: Evidence, scope: str) -> Step:
             )
     if name in there:
         return Step(value, names, (), False)
-    follows, disruptive = _follows(value, seen, scope)
+    follows, disruptive = _follows(value, seen, commands)
     return Step(value, names, (*follows, *more), disruptive)
 
 
@@ -111,27 +112,27 @@ def _inherited(value: Object, seen: Evidence) -> tuple[tuple[str, ...], tuple[st
     return tuple(dict.fromkeys(name for names in listed for name in names)), unread
 
 
-def detach_steps(values: Sequence[Object], name: str, seen: Evidence, scope: str) -> list[Step]:
+def detach_steps(values: Sequence[Object], name: str, seen: Evidence, commands: Commands) -> list[Step]:
     """What taking a secret off these objects' lists changes."""
     steps = []
     for value in values:
         if name not in attachment.names_in(value):
             steps.append(Step(value, (name,), (), False))
             continue
-        follows, disruptive = _follows(value, seen, scope, "are without it")
+        follows, disruptive = _follows(value, seen, commands, "are without it")
         if attachment.names_in(value) == [name] and value["kind"] != "ServiceAccount":
             follows = (*follows, "without a list of its own its pods get their service account's again")
         steps.append(Step(value, (name,), follows, disruptive))
     return steps
 
 
-def _follows(value: Object, seen: Evidence, scope: str, have: str = "have it") -> tuple[tuple[str, ...], bool]:
+def _follows(value: Object, seen: Evidence, commands: Commands, have: str = "have it") -> tuple[tuple[str, ...], bool]:
     """What a change of an object's list entails, and whether pods that run are replaced; have: what its new pods do then."""
     target, index = target_of(value), Index(seen)
     keeper = keeper_of(value)
     kept = (f"{keeper} keeps {target.ref} and may put its list back: change it there, too",) if keeper else ()
     if target.kind == "ServiceAccount":
-        return (*_of_account(target, seen, scope, have), *kept), False
+        return (*_of_account(target, seen, commands, have), *kept), False
     if target.kind == "CronJob":
         return (f"{target.ref}: pods of its next Job {have}", *kept), False
     running = [pod for pod in seen.pods if target in index.owners(pod) and runs(pod)]
@@ -140,21 +141,21 @@ def _follows(value: Object, seen: Evidence, scope: str, have: str = "have it") -
         servers = f"the operator rolls its {count} running server{'' if count == 1 else 's'}"
         if running:
             return (f"{target.ref}: {servers}", *kept), True
-        at_once = f"to have a waiting introspector made anew at once: kubectl repull {target.ref} {scope}"
+        at_once = f"to have a waiting introspector made anew at once: {commands.repull(target)}"
         return (f"{target.ref}: pods that the operator makes from now on {have}", at_once, *kept), False
     if target.kind in ("ReplicaSet", "ReplicationController"):
         return (f"{target.ref}: only pods that it makes from now on {have}", *kept), False
     return (f"{target.ref}: it rolls out new pods", *kept), bool(running)
 
 
-def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[str]:
+def _of_account(target: Target, seen: Evidence, commands: Commands, have: str) -> list[str]:
     lines = [f"{target.ref}: only pods that are made from now on {have}"]
     own = [pod for pod in seen.pods if service_account_of(pod.get("spec", {})) == target.name]
     waiting = {use.pod for pull in pulls_of(seen) for use in pull.containers if waits_for_image(use)}
     stuck = [pod for pod in own if pod["metadata"]["name"] in waiting]
     if stuck:
         lines.append(f"{len(stuck)} of its pods wait for an image and have to be made again")
-        lines.append(f"to have them made again: kubectl repull {_named(stuck, Index(seen))} {scope}")
+        lines.append(f"to have them made again: {commands.kubectl('repull', *_named(stuck, Index(seen)))}")
     for value in seen.objects:
         asks = asks_of(value) if value["kind"] != "Pod" and not controller_of(value) else []
         if any(ask.secrets and ask.service_account == target.name for ask in asks):
@@ -162,15 +163,11 @@ def _of_account(target: Target, seen: Evidence, scope: str, have: str) -> list[s
     return lines
 
 
-def _named(pods: Sequence[Object], index: Index) -> str:
+def _named(pods: Sequence[Object], index: Index) -> list[str]:
     """What to name for bringing pods back, with the option that those need which nobody makes again."""
-    targets: dict[str, None] = {}
-    alone = False
-    for pod in pods:
-        owners = index.owners(pod)
-        alone |= not owners or (owners[0].kind == "Job" and owners[-1].kind != "Domain")
-        targets[(owners[-1] if owners and owners[-1].kind in KINDS else target_of(pod)).ref] = None
-    return " ".join([*list(targets)[:10], *(["--recreate-pods"] if alone else [])])
+    targets = list(dict.fromkeys(index.restarter(pod).ref for pod in pods))
+    alone = [] if all(map(index.is_remade, pods)) else ["--recreate-pods"]
+    return [*targets[:10], *alone]
 
 
 def actions(steps: Sequence[Step]) -> list[Action]:
@@ -254,9 +251,13 @@ def half_way(error: CommandError, done: Sequence[Target], left: Sequence[str], s
 
 def say_undo(verb: str, name: str, done: Sequence[Target], session: Session) -> None:
     """The command that takes these changes back."""
-    words = " ".join(f"--for {target.ref}" for target in done)
-    if words and session.common.manner.dry_run == "none":
-        session.say(f"To undo: kubectl pullsecret {verb} {name} {words} {session.scope}")
+    if done and session.common.manner.dry_run == "none":
+        session.say(f"To undo: {taking_back(verb, name, done, session)}")
+
+
+def taking_back(verb: str, name: str, done: Sequence[Target], session: Session) -> str:
+    """The same for pasting."""
+    return session.commands.kubectl("pullsecret", verb, name, *(word for one in done for word in ("--for", one.ref)))
 
 
 class HalfWay(CommandError):

@@ -36,7 +36,7 @@ def remove(options: Remove, session: Session) -> int:
         named = ", ".join(user.ref for user in users[:10])
         raise CommandError(f"secret/{shown} is used by {named}: --detach takes it out of their lists first")
     steps = attaching.detach_steps(
-        attaching.resolve([user.ref for user in lists], session), options.name, seen, session.scope
+        attaching.resolve([user.ref for user in lists], session), options.name, seen, session.commands
     )
     demand(session.cluster, [*attaching.actions(steps), Action("delete", SECRET, session.namespace, options.name)])
     unseen = session.unseen(seen)
@@ -44,7 +44,7 @@ def remove(options: Remove, session: Session) -> int:
         raise CommandError(
             f"it can't be known that nothing uses secret/{shown}: you may not list {', '.join(unseen)} "
             f"in namespace {session.namespace}: nothing was changed; without looking: "
-            f"kubectl delete secret {shown} {session.scope}"
+            f"{session.commands.delete_secret(shown)}"
         )
     pods = [user.name for user in users if user.kind == "Pod"]
     if pods:

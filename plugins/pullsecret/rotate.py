@@ -124,7 +124,9 @@ def _copies(source: Object, session: Session) -> list[Object]:
 
 
 def _copying(name: str, namespaces: Sequence[str], session: Session) -> str:
-    return " ".join(["kubectl pullsecret copy", name, *(f"--to-namespace {one}" for one in namespaces), session.scope])
+    return session.commands.kubectl(
+        "pullsecret", "copy", name, *(word for one in namespaces for word in ("--to-namespace", one))
+    )
 
 
 def _tell_consumers(name: str, namespace: str, session: Session) -> None:

@@ -17,6 +17,7 @@ from pullcore.consumers import KINDS_THAT_LIST, consumers
 from pullcore.conversation import Conversation
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
+from pullcore.fixes import Commands
 from pullcore.gather import Gathering, Request
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS
@@ -69,12 +70,12 @@ class Session(Conversation):
         return Prover(wire, self.vault)
 
     @property
-    def scope(self) -> str:
-        """What makes a printed command act where this one does: `-n NAMESPACE --context NAME`."""
-        return self.scope_of(self.namespace)
+    def commands(self) -> Commands:
+        """Words commands for pasting, which act where this one does."""
+        return self.commands_in(self.namespace)
 
-    def scope_of(self, namespace: str) -> str:
-        return " ".join(pasteable(replace(self.common.connection, namespace=namespace)))
+    def commands_in(self, namespace: str) -> Commands:
+        return Commands(namespace, tuple(pasteable(replace(self.common.connection, namespace=None))))
 
     def everything(self, namespace: str = "", *, all_namespaces: bool = False) -> Evidence:
         """All that asks for images in the namespace, with its service accounts and pull secrets."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from pullcore.errors import CommandError, one_line
+from pullcore.errors import CommandError, few, one_line
 from pullcore.keyring import SecretFacts, read_secret
 from pullcore.printed import printed
 from pullcore.terminal import table
@@ -49,7 +49,7 @@ def _table(found: Sequence[Checked], *, headers: bool) -> str:
     rows = []
     for one in found:
         images = list(dict.fromkeys(pull.image for pull in one.users))
-        used = images[0] + (f" and {len(images) - 1} more" if len(images) > 1 else "") if images else ""
+        used = few(images, 1)
         key, user = (one.entry.key, one.entry.username or "") if one.entry else ("", "")
         rows.append([one.secret.name, key, user, used, RESULTS[one.works], one.said])
     return table(["NAME", "KEY", "USER", "USED-FOR", "RESULT", "REASON"], rows, show_headers=headers, width=120)

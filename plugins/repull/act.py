@@ -36,29 +36,23 @@ class Actions:
         self.session = session
         self.index = index
         self.failed: list[tuple[Step, Step]] = []  # as planned, and as it turned out
-        self.over = ""  # why nothing more is tried
         self.locked_out = False  # the credentials are refused, so that nothing can be waited for either
 
     def carry_out(self, steps: Sequence[Step]) -> list[Step]:
         """Does the steps one after the other; what is refused stops only its own object. Once nobody answers, or the
         credentials are refused, the rest is not tried."""
-        turned_out = [self.attempt(step) for step in steps]
-        self.over = ""  # what comes later may find it again
+        turned_out, over = [], ""
+        for step in steps:
+            try:
+                turned_out.append(self._failed(step, over) if over else self.do(step))
+            except CommandError as error:
+                turned_out.append(self._failed(step, str(error)))
+                if isinstance(error, (Unauthorized, Unreachable)):
+                    over, self.locked_out = str(error), isinstance(error, Unauthorized)
         return turned_out
 
-    def attempt(self, step: Step) -> Step:
-        """The step as it turned out: one that failed is a "leave" that says why, and is kept in `failed`."""
-        if self.over:
-            return self._failed(step, self.over)
-        try:
-            return self.do(step)
-        except (Unauthorized, Unreachable) as error:
-            self.over, self.locked_out = str(error), isinstance(error, Unauthorized)
-            return self._failed(step, self.over)
-        except CommandError as error:
-            return self._failed(step, str(error))
-
     def _failed(self, step: Step, why: str) -> Step:
+        """A step that failed: a "leave" that says why, and is kept in `failed`."""
         left = replace(step, do="leave", reason=why.removeprefix("error: "), after=0.0, stuck=True)
         self.failed.append((step, left))
         return left

@@ -15,7 +15,9 @@ from typing import Optional, Union
 from pullcore.errors import CommandError, one_line
 from pullcore.reference import InvalidReference, Reference, parse
 
-from repull.archive import NAME, TAG, Archive, ArchivedImage, Blob, place_of, written
+from repull.archive import Archive
+from repull.archivedimage import ArchivedImage, Blob, written
+from repull.ocilayout import NAME, TAG, place_of
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 CHUNK = 1024 * 1024

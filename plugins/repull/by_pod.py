@@ -120,7 +120,7 @@ class PodCarrier:
         try:
             return attach(self.cluster, self.namespace, name, carrier_pod.CONTAINER)
         except ApiError:
-            ended = _state(self._seen(name)).get("terminated", {})
+            ended = _state(self._seen(name)).get("terminated") or {}
             if said := complaint(str(ended.get("message", ""))):
                 raise CommandError(said) from None
             raise

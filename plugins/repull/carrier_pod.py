@@ -138,15 +138,15 @@ def helpers(node: Object, pods: Iterable[Object]) -> list[str]:
         spec = pod.get("spec", {})
         if spec.get("nodeName") != node["metadata"]["name"] or spec.get("imagePullSecrets"):
             continue
-        images = {one["name"]: one["image"] for one in spec.get("containers", [])}
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            if "running" in status.get("state", {}) and status.get("name") in images:
+        images = {one["name"]: one["image"] for one in spec.get("containers") or ()}
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            if (status.get("state") or {}).get("running") is not None and status.get("name") in images:
                 (own if pod["metadata"].get("namespace") == "kube-system" else others).add(images[status["name"]])
     return list(dict.fromkeys([*pauses, *sorted(own), *sorted(others)]))
 
 
 def _listed(node: Object) -> Iterable[list[str]]:
-    return (list(one.get("names") or ()) for one in node.get("status", {}).get("images") or ())
+    return (list(one.get("names") or ()) for one in (node.get("status") or {}).get("images") or ())
 
 
 def _by_tag(names: list[str]) -> str:
@@ -165,14 +165,14 @@ def is_leftover(pod: Mapping[str, object], now: float) -> bool:
     """Whether a carrier belongs to nobody any more: it ended a while ago, or should have. One that is in use never is: it
     ends as soon as whoever streams into it goes away. now: seconds since 1970."""
     value: Object = dict(pod)
-    status, spec = value.get("status", {}), value.get("spec", {})
+    status, spec = value.get("status") or {}, value.get("spec") or {}
     made = parse_time(value["metadata"].get("creationTimestamp"))
     age = now - made.timestamp() if made else 0.0
     if status.get("phase") not in ("Succeeded", "Failed"):
         return bool(age > spec.get("activeDeadlineSeconds", START) + FINISHED_FOR)
     ends = [
-        parse_time(one.get("state", {}).get("terminated", {}).get("finishedAt"))
-        for one in status.get("containerStatuses", [])
+        parse_time(((one.get("state") or {}).get("terminated") or {}).get("finishedAt"))
+        for one in status.get("containerStatuses") or ()
     ]
     ended = [one.timestamp() for one in ends if one]
     return now - max(ended) > FINISHED_FOR if ended else age > FINISHED_FOR

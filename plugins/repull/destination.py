@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from pullcore.diagnosis import BLOCKED, Diagnosis, Report
-from pullcore.errors import CommandError, one_line
+from pullcore.diagnosis import Diagnosis, Report
+from pullcore.errors import CommandError, few, one_line
 from pullcore.inquiry import asked_with
 from pullcore.platforms import may_run_on, platform_of
 from pullcore.pull import Pull
-from pullcore.reference import InvalidReference, Reference, parse, valid
-from pullcore.workload import Index, waits_for_image
+from pullcore.reference import Reference
+from pullcore.workload import Index
 
-from repull.archive import Archive, ArchivedImage
+from repull.archive import Archive
+from repull.archivedimage import ArchivedImage
+from repull.intended import intended, is_waited_for, key_of, keys_of, told
 
 SHOWN = 5  # names in a message
 
@@ -27,50 +29,39 @@ class Aim:
     pulls: tuple[Pull, ...]
 
 
-def aim(report: Report, to: Optional[str], names: Iterable[str]) -> Aim:
-    """What to push as: `to`; else the one image that is waited for, or that the target asks for at all; of several, the one
-    that the source holds under just this name. Raises CommandError where that is not clear, or pushing is of no use."""
-    asked = [one for one in report.pulls if one.reference]
-    if to is not None:
-        reference = _named(to)
-    else:
-        waited = [one for one in asked if _is_waited_for(one)]
-        reference = _only(waited or asked, names)
-    pulls = tuple(one.pull for one in asked if one.reference == reference)
+def aim(report: Report, to: Optional[str], held: Collection[str]) -> Aim:
+    """What to push as: `to`; else the one that is meant (see `intended`); of several that the source holds, the one that is
+    waited for. held: the keys of what it holds. Raises CommandError where that is not clear, or pushing is of no use."""
+    asked: dict[str, list[Diagnosis]] = {}
+    for one in report.pulls:
+        if one.reference:
+            asked.setdefault(key_of(one.reference), []).append(one)
+    reference = told(to) if to is not None else _only(asked, held)
+    pulls = tuple(one.pull for one in asked.get(key_of(reference), ()))
     if pulls and all(pull.policy == "Never" for pull in pulls):
         raise CommandError(f"the pull policy of {reference} is Never: no kubelet pulls it, so pushing it is of no use")
     return Aim(reference, pulls)
 
 
-def _named(to: str) -> Reference:
-    try:
-        return parse(to)
-    except InvalidReference as error:
-        raise CommandError(f"--to: {one_line(to, 100)} is no name for an image: {error}") from None
-
-
-def _is_waited_for(one: Diagnosis) -> bool:
-    return one.verdict == BLOCKED or any(map(waits_for_image, one.pull.containers))
-
-
-def _only(asked: Sequence[Diagnosis], names: Iterable[str]) -> Reference:
-    found = list(dict.fromkeys(one.reference for one in asked if one.reference))
+def _only(asked: Mapping[str, Sequence[Diagnosis]], held: Collection[str]) -> Reference:
+    waited = {key: any(map(is_waited_for, some)) for key, some in asked.items()}
+    found = intended(waited, held)
+    if len(found) > 1:
+        found = [key for key in found if waited[key]] or found
     if not found:
         raise CommandError("no image that could be pushed is asked for: name one with --to")
-    if len(found) > 1:
-        held = valid(names)
-        found = [one for one in found if one in held] or found
-    if len(found) > 1:
-        shown = ", ".join(one_line(one, 150) for one in found[:SHOWN])
+    references = [one.reference for key in found for one in asked[key][:1] if one.reference]
+    if len(references) > 1:
+        shown = few([one_line(one, 150) for one in references], SHOWN)
         raise CommandError(f"several images are asked for: say with --to as which it is pushed: {shown}")
-    return found[0]
+    return references[0]
 
 
 def chosen(archive: Archive, reference: Reference) -> ArchivedImage:
     """The image of an archive that is meant: the one of that name, or the only one. Raises CommandError."""
-    named = [image for image in archive.images if reference in valid(image.names)]
+    named = [image for image in archive.images if key_of(reference) in keys_of(image)]
     if len(named) != 1 and len(archive.images) != 1:
-        shown = ", ".join(image.shown for image in archive.images[:SHOWN])
+        shown = few([image.shown for image in archive.images], SHOWN)
         raise CommandError(f"{archive.shown} holds several images, none as {reference}: {shown}")
     image = named[0] if len(named) == 1 else archive.images[0]
     if reference.digest in (None, image.digest):
@@ -96,7 +87,7 @@ def check_platforms(aim: Aim, platforms: Sequence[str], report: Report, shown: s
     misfits = sorted(name for name, platform in known.items() if platform not in platforms)
     if not misfits or not platforms:
         return None
-    listed = ", ".join(f"{name} ({known[name]})" for name in misfits[:SHOWN])
+    listed = few([f"{name} ({known[name]})" for name in misfits], SHOWN)
     what = (
         f"{shown} is for {', '.join(platforms)}, and not for node{'' if len(misfits) == 1 else 's'} {one_line(listed, 300)}"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pullcore.errors import one_line
 from pullcore.kubelet import without_retry
 from pullcore.pull import Object
-from pullcore.weblogic import SERVER_LABEL, failures, is_failed, is_stopped
+from pullcore.weblogic import SERVER_LABEL, failures, holding, is_failed, is_stopped
 
 from repull.goal import Goal, World
 from repull.stage import ENDED, RUNNING, WELL, Stage
@@ -68,9 +68,7 @@ def domain_waits(goal: Goal, world: World, live: Mapping[str, Object], stages: M
     }
     if missing := sorted(wanted - started):
         return Waits(f"server {', '.join(missing[:3])} has not started")
-    complete = any(
-        one.get("type") in ("Completed", "Available") and one.get("status") == "True" for one in _conditions(domain)
-    )
+    complete = any(one.get("type") in ("Completed", "Available") for one in holding(domain))
     return Waits() if wanted or complete else Waits("its operator has started no server yet")
 
 
@@ -90,8 +88,3 @@ def _new_failure(before: Object, now: Object) -> str:
 def _told(condition: Object) -> tuple[object, str]:
     """Reason and message, without the time of the next try, which is another each time."""
     return condition.get("reason"), without_retry(condition.get("message") or "")
-
-
-def _conditions(domain: Object) -> list[Object]:
-    found: list[Object] = domain.get("status", {}).get("conditions", [])
-    return found

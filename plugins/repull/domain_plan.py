@@ -7,21 +7,18 @@ changed), its documentation "Restarting" and "Retry", and the fields that roll s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from pullcore.kinds import KINDS
 from pullcore.kubelet import is_aborted
 from pullcore.permissions import Action
 from pullcore.pull import Object, Target
-from pullcore.weblogic import CLUSTER_LABEL, INTROSPECT_LABEL
+from pullcore.weblogic import CLUSTER_LABEL, INTROSPECT_LABEL, clusters_named
 from pullcore.workload import target_of
 
+from repull.pod_plan import Planner
 from repull.steps import GRACE, Step
 from repull.waiting import Waiting
-
-if TYPE_CHECKING:
-    from repull.plan import Planner
-
 
 BY_ITSELF = "the operator introspects again by itself, every 2 minutes by default"
 
@@ -118,8 +115,7 @@ def _of_running_server(planner: Planner, domain: Target, one: Waiting) -> Step:
 
 def _cluster(planner: Planner, domain: Target, name: str) -> Optional[Object]:
     """The Cluster resource (v9) of a server's WebLogic cluster, so that only its servers are rolled."""
-    spec = planner.index.by_target[domain].get("spec", {})
-    referred = {one.get("name") for one in spec.get("clusters", [])}
+    referred = clusters_named(planner.index.by_target[domain])
     for value in planner.index.clusters:
         own = value["metadata"]["name"]
         if own in referred and name and name == (value.get("spec", {}).get("clusterName") or own):

@@ -13,6 +13,8 @@ from pullcore.workload import controller_of, target_of
 
 from repull.stage import Stage
 
+HASH_LABEL = "pod-template-hash"
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -41,17 +43,21 @@ class Goal:
         if target.kind == "Domain" and self.value:
             return matches(pod["metadata"].get("labels", {}), pod_selector(self.value))
         controller = controller_of(pod)
-        return controller is not None and any(_is_of(controller, one) for one in (target, *self.makers))
+        if controller is None:
+            return False
+        makers = {target, *self.makers}
+        return controller in makers or any(_is_of_new_replica_set(pod, controller, one) for one in makers)
 
     def asks_about(self, pod: Object) -> bool:
         uid = pod["metadata"].get("uid", "")
         return uid in self.kept or uid not in self.known
 
 
-def _is_of(controller: Target, maker: Target) -> bool:
-    if maker.kind == "Deployment":  # the name of a ReplicaSet is its Deployment's with a hash behind it
-        return controller.kind == "ReplicaSet" and controller.name.rpartition("-")[0] == maker.name
-    return controller == maker
+def _is_of_new_replica_set(pod: Object, controller: Target, maker: Target) -> bool:
+    """Whether a pod is of a ReplicaSet that a Deployment made since: it is called after it and after its pods' hash
+    (pkg/controller/deployment/sync.go), while a ReplicaSet of somebody else's may only be called alike."""
+    given = pod["metadata"].get("labels", {}).get(HASH_LABEL)
+    return maker.kind == "Deployment" and controller.kind == "ReplicaSet" and controller.name == f"{maker.name}-{given}"
 
 
 @dataclass

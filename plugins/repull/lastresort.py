@@ -7,7 +7,7 @@ from pullcore.kinds import KINDS
 from pullcore.permissions import Action, demand
 from pullcore.pull import Object, Target
 from pullcore.signals import shielded
-from pullcore.weblogic import SERVER_LABEL
+from pullcore.weblogic import SERVER_LABEL, clusters_named
 from pullcore.workload import Index, runs
 
 from repull.manifests import manifest_of
@@ -75,6 +75,5 @@ def recreate_domain(step: Step, session: Session) -> Step:
 
 def _clusters(domain: Object, session: Session) -> list[Object]:
     namespace = domain["metadata"]["namespace"]
-    names = [one.get("name") for one in domain.get("spec", {}).get("clusters", [])]
-    found = (session.whole(Target("Cluster", namespace, name)) for name in names if name)
+    found = (session.whole(Target("Cluster", namespace, name)) for name in clusters_named(domain))
     return [one for one in found if one]

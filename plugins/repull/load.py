@@ -11,6 +11,7 @@ from typing import Optional
 from pullcore import canary
 from pullcore.canary import Canary, Outcome
 from pullcore.case import CHECKS_COPIES
+from pullcore.diagnosis import diagnose
 from pullcore.errors import CommandError, one_line
 from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS
@@ -20,16 +21,18 @@ from pullcore.probe import Prober, Try
 from pullcore.pull import Object, Pull
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
-from pullcore.workload import Index, pulls
+from pullcore.workload import Index
 
 from repull import archive, by_pod, load_plan
-from repull.archive import Archive, ArchivedImage
+from repull.archive import Archive
+from repull.archivedimage import ArchivedImage
 from repull.archivestream import write_stream
 from repull.bars import Bars
 from repull.by_pod import PodCarrier
 from repull.by_ssh import SshCarrier
 from repull.carrier_ssh import shown
 from repull.carrying import Carrier, carry_all
+from repull.intended import is_waited_for
 from repull.load_plan import Chosen, Job, Plan
 from repull.options import LoadOptions
 from repull.runtimes import pins, unpin
@@ -75,8 +78,8 @@ class _Loading:
         self.namespace = options.namespace or session.namespace
 
     def all(self) -> Loaded:
-        asked = pulls(self.evidence)
-        chosen = load_plan.choose(self.archive.images, asked, self._waits, self.options.to or "")
+        asked = {one.pull: is_waited_for(one) for one in diagnose(self.evidence, self.session.context).pulls}
+        chosen = load_plan.choose(self.archive.images, asked, self.options.to or "")
         whole = self._nodes()
         plans = [
             load_plan.plan(one, self._for(one, whole), self.size_of, self.options.socket or "", pin=self.options.pin)
@@ -132,9 +135,6 @@ class _Loading:
         of_templates = may_run_on(pull._replace(containers=()), self.evidence, self.index) if pull.sources else []
         return (node["metadata"]["name"] for node in (*of_pods, *of_templates))
 
-    def _waits(self, pull: Pull) -> bool:
-        return any(use.state == "waiting" for use in pull.containers)
-
     # How
 
     def _carrier(self) -> Carrier:
@@ -158,7 +158,7 @@ class _Loading:
             size = self.size_of(plan.chosen.image)
             say(f"Plan to load {self.archive.shown} ({in_bytes(size)} a node at most):")
             if isinstance(carrier, SshCarrier) and plan.jobs:
-                how = f"by `{shown(carrier.command(plan.jobs[0], self._bytes(plan.jobs[0])))}`"
+                how = f"by `{shown(carrier.command(plan.jobs[0], self._stream(plan.jobs[0])[0]))}`"
             else:
                 how = f"by a pod in namespace {self.namespace} that is root on its node, and goes"
             for line in plan.lines(how):
@@ -181,9 +181,9 @@ class _Loading:
         else:
             demand(self.session.cluster, [*by_pod.actions(self.namespace), *proofs])
             for job in jobs:
-                carrier.manifest(job, self._bytes(job), 0)  # whether there is an image for it
+                carrier.manifest(job, self._stream(job)[0], 0)  # whether there is an image for it
             if self.session.options.manner.dry_run != "client":
-                carrier.try_out(jobs[0], self._bytes(jobs[0]))
+                carrier.try_out(jobs[0], self._stream(jobs[0])[0])
         names = ", ".join(dict.fromkeys(job.node_name for job in jobs))
         how = "ssh" if isinstance(carrier, SshCarrier) else f"a pod in namespace {self.namespace}"
         yes = self.session.options.yes or self.session.options.dry_run
@@ -236,10 +236,8 @@ class _Loading:
         if outcome.good:
             self.session.tell(f"{one.node}: its kubelet starts pods with {one.asked[0]} without a pull")
 
-    def _bytes(self, job: Job) -> int:
-        return len(HERE) if job.there else self.size_of(job.image)
-
     def _stream(self, job: Job) -> tuple[int, Iterator[bytes]]:
+        """What goes over, and how many bytes it is."""
         return (len(HERE), iter((HERE,))) if job.there else write_stream(self.archive, job.image, [job.name])
 
 

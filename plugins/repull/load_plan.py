@@ -12,10 +12,11 @@ from typing import Optional
 from pullcore.errors import CommandError, few, one_line
 from pullcore.platforms import platform_of
 from pullcore.pull import Object, Pull
-from pullcore.reference import InvalidReference, Reference, parse, valid
+from pullcore.reference import valid
 from pullcore.sizes import in_bytes, quantity
 
-from repull.archive import ArchivedImage
+from repull.archivedimage import ArchivedImage
+from repull.intended import intended, key_of, keys_of, told
 from repull.runtimes import Runtime, pins, repository_of, runtime_of, shown
 
 COPIES = (1, 35)  # kubelets from here on check by default who may use a copy that is there (KEP-2535)
@@ -89,32 +90,31 @@ class Plan:
 # Which image
 
 
-def choose(
-    images: Sequence[ArchivedImage], pulls: Sequence[Pull], waiting: Callable[[Pull], bool], name: str
-) -> list[Chosen]:
-    """Which images of the archive are which of the target's. waiting: whether a Pull is one that fails; name: what the user
-    wants the image to be, or "". Raises CommandError that names both sides."""
-    asked: dict[str, list[Pull]] = {}
-    for pull in pulls:
+def choose(images: Sequence[ArchivedImage], asked: Mapping[Pull, bool], to: str) -> list[Chosen]:
+    """Which images of the archive are which of the target's (see `intended`). asked: its Pulls, and whether each is waited
+    for; to: what the user wants the image to be, or "". Raises CommandError that names both sides."""
+    by_key: dict[str, list[Pull]] = {}
+    for pull in asked:
         for reference in valid([pull.image]):
-            asked.setdefault(_key(reference), []).append(pull)
-    if not asked:
+            by_key.setdefault(key_of(reference), []).append(pull)
+    if not by_key:
         raise CommandError("nothing of the target names an image that could be loaded")
-    if name:
-        key = _key(_named(name))
-        if key not in asked:
-            raise CommandError(f"--to {one_line(name, 200)} is not an image of the target, which asks for {_some(asked)}")
-        asked = {key: asked[key]}
-    same = [(key, one) for key in asked for one in images if key in _names(one)]
+    if to:
+        key = key_of(told(to))
+        if key not in by_key:
+            raise CommandError(f"--to {one_line(to, 200)} is not an image of the target, which asks for {_some(by_key)}")
+        by_key = {key: by_key[key]}
+    held = {key for one in images for key in keys_of(one)}
+    wanted = intended({key: any(asked[pull] for pull in some) for key, some in by_key.items()}, held)
+    same = [(key, one) for key in wanted for one in images if key in keys_of(one)]
     if same:
-        return [_checked(Chosen(one, key, tuple(asked[key]))) for key, one in same]
-    wanted = [key for key, some in asked.items() if any(map(waiting, some))] or list(asked)
+        return [_checked(Chosen(one, key, tuple(by_key[key]))) for key, one in same]
     holds = _some([one.shown for one in images])
     if len(images) != 1:
         raise CommandError(f"the archive holds {holds}, but the target asks for {_some(wanted)}: save just that one")
     if len(wanted) != 1:
         raise CommandError(f"the archive holds {holds}, the target asks for {_some(wanted)}: tell which with --to=REF")
-    return [_checked(Chosen(images[0], wanted[0], tuple(asked[wanted[0]]), was=images[0].shown))]
+    return [_checked(Chosen(images[0], wanted[0], tuple(by_key[wanted[0]]), was=images[0].shown))]
 
 
 def _checked(chosen: Chosen) -> Chosen:
@@ -133,23 +133,6 @@ def _checked(chosen: Chosen) -> Chosen:
             "registry whatever the node has; make it IfNotPresent, or push the image to the registry"
         )
     return chosen
-
-
-def _named(image: str) -> Reference:
-    try:
-        return parse(image)
-    except InvalidReference as error:
-        raise CommandError(f"--to: {error}") from None
-
-
-def _key(reference: Reference) -> str:
-    """The name under which runtimes keep what is asked for: with a digest the tag counts for nothing."""
-    return f"{reference.name}@{reference.digest}" if reference.digest else str(reference)
-
-
-def _names(image: ArchivedImage) -> set[str]:
-    named = valid(image.names)
-    return {_key(one) for one in named} | {f"{one.name}@{image.digest}" for one in named}
 
 
 def _some(names: Sequence[str] | Mapping[str, object]) -> str:

@@ -16,14 +16,14 @@ from pullcore.permissions import Action
 from pullcore.pull import Object, Target
 from pullcore.workload import Index
 
-from repull import check, lastresort, options, report
+from repull import check, lastresort, options, plan, report
 from repull.act import Actions
 from repull.afresh import askers_of, still_blocked
 from repull.failures import Failures
 from repull.feeds import Feeds, as_target
 from repull.goal import Goal, Outcome
 from repull.goals import goals
-from repull.plan import Planner
+from repull.pod_plan import Planner
 from repull.remake import finish_earlier
 from repull.report import Run
 from repull.session import Session
@@ -119,7 +119,7 @@ def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:
     namespaces = sorted({pod["metadata"].get("namespace", "") for pod in evidence.pods if waits(pod)})
     if len(namespaces) > 1:  # the planner would ask one after the other
         session.permissions.ask(Action("delete", KINDS["Pod"], namespace) for namespace in namespaces)
-    return Planner(seen, index, wanted, session.permissions.may, evidence.observed_at).steps()
+    return plan.steps(Planner(seen, index, wanted, session.permissions.may, evidence.observed_at))
 
 
 def _blocked(evidence: Evidence, after: Report, steps: Sequence[Step]) -> dict[Target, list[Diagnosis]]:

@@ -34,7 +34,7 @@ def manifest_of(value: Object, account_secrets: Sequence[str] = ()) -> Object:
 def _pod_spec(pod: Object, account_secrets: Sequence[str]) -> Object:
     """Without what was added after it was written: the node that the scheduler chose, the list of its service account."""
     spec = _without(pod["spec"], ("ephemeralContainers",))
-    written = [one.get("fieldsV1", {}).get("f:spec", {}) for one in pod["metadata"].get("managedFields", [])]
+    written = [(one.get("fieldsV1") or {}).get("f:spec") or {} for one in pod["metadata"].get("managedFields") or ()]
     # Field owners are noted before admission adds anything (apiserver, endpoints/handlers/create.go).
     known = any(written)
     if not any("f:nodeName" in fields for fields in written):
@@ -48,9 +48,9 @@ def _pod_spec(pod: Object, account_secrets: Sequence[str]) -> Object:
 def _job_spec(spec: Object) -> Object:
     if spec.get("manualSelector"):
         return spec
-    template = spec.get("template", {})
-    metadata = template.get("metadata", {})
-    labels = _without(metadata.get("labels", {}), JOB_LABELS)
+    template = spec.get("template") or {}
+    metadata = template.get("metadata") or {}
+    labels = _without(metadata.get("labels") or {}, JOB_LABELS)
     made = {**spec, "template": {**template, "metadata": {**metadata, "labels": labels}}}
     return _without(made, ("selector",))
 

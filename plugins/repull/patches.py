@@ -52,8 +52,8 @@ def restart_server(server: str, *, admin: bool) -> Patch:
 
 def is_admin(pod: Object, server: str) -> bool:
     """Whether a server pod is that of the administration server: the operator tells it in the environment."""
-    for container in pod.get("spec", {}).get("containers", []):
-        for one in container.get("env", []):
+    for container in (pod.get("spec") or {}).get("containers") or ():
+        for one in container.get("env") or ():
             if one.get("name") == "ADMIN_NAME" and one.get("value"):
                 return bool(one["value"] == server)
     return server.lower() in ADMIN_NAMES

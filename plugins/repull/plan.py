@@ -1,206 +1,58 @@
-"""What will be done, one step a line, each with its reason: the least that brings each object back. Pure, but for `may`,
-which asks what the user is allowed to do.
+"""What will be done, one step a line, each with its reason: the least that brings each object back. Pure.
 
 A step deletes nothing in which a regular container runs, and nothing that nobody would make again: that takes an option.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
-
 from pullcore.diagnosis import Report
-from pullcore.kinds import KINDS
 from pullcore.kubelet import is_aborted
-from pullcore.permissions import Action
 from pullcore.pull import Object, Target
-from pullcore.times import age
 from pullcore.weblogic import SERVER_LABEL
-from pullcore.workload import Index, runs
+from pullcore.workload import Index
 
 from repull.domain_plan import of_domain
-from repull.outdated import superseded
+from repull.pod_plan import Planner
 from repull.steps import Step, merged
 from repull.waiting import Waiting, waiting_pods
 
-ROLLED_OUT = ("Deployment", "DaemonSet")
 
-May = Callable[[Action], bool]
+def steps(planner: Planner) -> list[Step]:
+    """The steps for all that waits in a report, and for Domains whose introspector does not come up."""
+    by_asker: dict[Target, list[Waiting]] = {}
+    for one in waiting_pods(planner.report, planner.index):
+        if not one.going:
+            by_asker.setdefault(one.asker, []).append(one)
+    for domain in _failed_domains(planner.report, planner.index):
+        by_asker.setdefault(domain, [])
+    found: list[Step] = []
+    for asker, pods in by_asker.items():
+        if asker.kind == "Domain" and asker in planner.index.by_target:
+            found += of_domain(planner, asker, pods)
+        else:
+            found += [step for one in pods for step in planner.of_pod(one)]
+    return merged(found)
 
 
-class Wishes(Protocol):
-    """The options that a plan depends on."""
+def _failed_domains(report: Report, index: Index) -> list[Target]:
+    """Domains whose introspector could not get an image, or that were given up, also where no pod waits just now."""
+    said = {
+        source.target
+        for one in report.pulls
+        if any(said.use is None for said in one.said)
+        for source in one.pull.sources
+        if source.target.kind == "Domain"
+    }
+    said -= {index.owners(pod)[-1] for pod in index.pods.values() if _introspects(pod, index)}
+    aborted = {target for target, value in index.by_target.items() if target.kind == "Domain" and is_aborted(value)}
+    # Given up for other reasons than images, it is nothing of ours, unless it was named.
+    return sorted(said | {one for one in aborted if one in report.targets})
 
-    @property
-    def keep_waiting_pods(self) -> bool: ...
-    @property
-    def recreate_pods(self) -> bool: ...
-    @property
-    def roll_running(self) -> bool: ...
 
-
-@dataclass(frozen=True)
-class Planner:
-    """Makes the steps for one report."""
-
-    report: Report
-    index: Index
-    wishes: Wishes
-    may: May
-    now: datetime
-
-    def steps(self) -> list[Step]:
-        by_asker: dict[Target, list[Waiting]] = {}
-        for one in waiting_pods(self.report, self.index):
-            if not one.going:
-                by_asker.setdefault(one.asker, []).append(one)
-        for domain in self.failed_domains():
-            by_asker.setdefault(domain, [])
-        steps: list[Step] = []
-        for asker, pods in by_asker.items():
-            if asker.kind == "Domain" and asker in self.index.by_target:
-                steps += of_domain(self, asker, pods)
-            else:
-                steps += [step for one in pods for step in self.of_pod(one)]
-        return merged(steps)
-
-    def failed_domains(self) -> list[Target]:
-        """Domains whose introspector could not get an image, or that were given up, also where no pod waits just now."""
-        said = {
-            source.target
-            for one in self.report.pulls
-            if any(said.use is None for said in one.said)
-            for source in one.pull.sources
-            if source.target.kind == "Domain"
-        }
-        said -= {self.index.owners(pod)[-1] for pod in self.index.pods.values() if self.introspects(pod)}
-        aborted = {target for target, value in self.index.by_target.items() if target.kind == "Domain" and is_aborted(value)}
-        # Given up for other reasons than images, it is nothing of ours, unless it was named.
-        return sorted(said | {one for one in aborted if one in self.report.targets})
-
-    def introspects(self, pod: Object) -> bool:
-        """Whether it is an introspector on its way: what the Domain reports is of the one before."""
-        owners = self.index.owners(pod)
-        metadata = pod["metadata"]
-        another = "deletionTimestamp" in metadata or SERVER_LABEL in metadata.get("labels", {})
-        under_way = pod.get("status", {}).get("phase") in ("Pending", "Running")
-        return bool(under_way and not another and owners and owners[-1].kind == "Domain")
-
-    # Pods of workloads, of nobody, and of controllers that are not known
-
-    def of_pod(self, one: Waiting) -> list[Step]:
-        if one.static:
-            return [self.leave(one, "its node makes it from a file: nobody can restart it from here")]
-        if replacing := superseded(one.owners, self.index):
-            return [self.of_superseded(one, replacing)]
-        if one.runs:
-            return [self.of_running(one)]
-        if not any(ref.get("controller") for ref in one.pod["metadata"].get("ownerReferences", [])):
-            return [self.of_bare(one)]  # an owner that is no controller makes nothing again
-        if one.owners[0].kind == "Job":
-            return [self.of_job(one)]
-        return [self.of_controlled(one)]
-
-    def of_superseded(self, one: Waiting, deployment: Object) -> Step:
-        name = one.asker.ref
-        if deployment.get("spec", {}).get("paused"):
-            resume = " ".join(["kubectl rollout resume", name, "-n", one.asker.namespace, *self.report.context])
-            return self.leave(one, f"{name} would replace it, but is paused: {resume}", stuck=True)
-        reason = f"{name} was changed, and replaces it by itself"
-        return Step("superseded", one.target, reason, one.asker, (one.uid,))
-
-    def of_running(self, one: Waiting) -> Step:
-        if self.wishes.roll_running:
-            return self.rolled(one)
-        if one.outdated:
-            reason = f"a container of it runs, and {one.outdated}: --roll-running rolls {one.asker.ref}"
-            return self.leave(one, reason, stuck=True)
-        return self.leave(one, f"a container of it runs; {self.retry(one)}")
-
-    def rolled(self, one: Waiting) -> Step:
-        asker = one.asker
-        if asker.kind == "StatefulSet":  # which does not roll past a pod that is not ready
-            eviction = Action("create", KINDS["Pod"], asker.namespace, sub="eviction")
-            if not self.may(eviction):
-                return self.leave(one, f"you are not allowed to {eviction}", stuck=bool(one.outdated))
-            reason = "a container of it runs, and --roll-running was given"
-            return Step("evict-running", one.target, reason, asker, (one.uid,))
-        if self.index.by_target.get(asker, {}).get("spec", {}).get("paused"):
-            return self.leave(one, f"a container of it runs, and {asker.ref} is paused", stuck=bool(one.outdated))
-        if asker.kind not in ROLLED_OUT:
-            return self.leave(one, f"a container of it runs, and nothing rolls {asker.ref}", stuck=bool(one.outdated))
-        if not self.may(Action("patch", KINDS[asker.kind], asker.namespace, asker.name)):
-            return self.leave(one, f"you may not patch {asker.ref}", stuck=bool(one.outdated))
-        reason = f"a container of {one.target.name} runs, and --roll-running was given: all its pods are replaced"
-        return Step("roll", asker, reason, asker, (one.uid,))
-
-    def of_bare(self, one: Waiting) -> Step:
-        if self.wishes.recreate_pods and (one.outdated or not one.tried_at_each_sync):
-            if missing := self.may_not("delete", "create", kind="Pod", namespace=one.target.namespace):
-                return self.leave(one, missing, stuck=bool(one.outdated))
-            reason = one.outdated or f"only to skip its back-off{self.due(one)}"
-            return Step("recreate", one.target, reason, one.asker, (one.uid,))
-        if one.outdated:
-            reason = f"nobody would make it again, and {one.outdated}: --recreate-pods saves it first"
-            return self.leave(one, reason, stuck=True)
-        return self.leave(one, f"nobody would make it again; {self.retry(one)}")
-
-    def of_job(self, one: Waiting) -> Step:
-        job = one.owners[0]
-        if not one.outdated:
-            return self.leave(one, f"to {job.ref} a deleted pod counts as a failure; {self.retry(one)}")
-        if not self.wishes.recreate_pods:
-            return self.leave(one, f"{one.outdated}: --recreate-pods saves {job.ref} and makes it again", stuck=True)
-        running = [pod for pod in self.index.pods.values() if job in self.index.owners(pod) and runs(pod)]
-        if running:
-            names = ", ".join(pod["metadata"]["name"] for pod in running[:3])
-            return self.leave(one, f"{one.outdated}, but a container of {job.ref} runs ({names})", stuck=True)
-        if missing := self.may_not("delete", "create", kind="Job", namespace=job.namespace):
-            return self.leave(one, missing, stuck=True)
-        return Step("recreate", job, one.outdated, one.asker, (one.uid,))
-
-    def of_controlled(self, one: Waiting) -> Step:
-        controller = one.owners[0]
-        if controller.kind not in KINDS:
-            delete = " ".join(["kubectl delete pod", one.target.name, "-n", one.target.namespace, *self.report.context])
-            reason = f"whether {controller.ref} makes it again is not known here; if it does: {delete}"
-            return self.leave(
-                one, f"{one.outdated}; {reason}" if one.outdated else self.retry(one), stuck=bool(one.outdated)
-            )
-        if controller not in self.index.by_target:
-            reason = f"{controller.ref}, which made it, was not found or may not be read: nobody may make it again"
-            return self.leave(one, reason, stuck=bool(one.outdated))
-        if not one.outdated and (self.wishes.keep_waiting_pods or one.tried_at_each_sync):
-            return self.leave(one, self.retry(one))
-        return self.replaced(one, one.outdated or f"only to skip its back-off{self.due(one)}")
-
-    def replaced(self, one: Waiting, reason: str, *, after: float = 0.0) -> Step:
-        """The step that deletes a pod which is made again, with regard to budgets where it ran before."""
-        evict = one.ran
-        action = Action("create" if evict else "delete", KINDS["Pod"], one.target.namespace, sub="eviction" if evict else "")
-        if not self.may(action):
-            helps = "" if one.outdated else f"; {self.retry(one)}"
-            return self.leave(one, f"you are not allowed to {action}{helps}", stuck=bool(one.outdated))
-        return Step("evict" if evict else "delete", one.target, reason, one.asker, (one.uid,), after)
-
-    # Words
-
-    def leave(self, one: Waiting, reason: str, *, stuck: bool = False) -> Step:
-        return Step("leave", one.target, reason, one.asker, (one.uid,), stuck=stuck)
-
-    def retry(self, one: Waiting) -> str:
-        if one.tried_at_each_sync:
-            return "the kubelet looks at it again every few seconds, without a back-off"
-        return f"the kubelet tries again by itself{self.due(one) or ', at most 5 minutes later'}"
-
-    def due(self, one: Waiting) -> str:
-        left = one.next_try - self.now if one.next_try else None
-        return f" (next try in {age(left)})" if left and left.total_seconds() >= 1 else ""
-
-    def may_not(self, *verbs: str, kind: str, namespace: str) -> str:
-        """What the user is not allowed to do, in words; empty where all is."""
-        actions = [Action(verb, KINDS[kind], namespace) for verb in verbs]
-        missing = [str(action) for action in actions if not self.may(action)]
-        return f"you are not allowed to {missing[0]}" if missing else ""
+def _introspects(pod: Object, index: Index) -> bool:
+    """Whether it is an introspector on its way: what the Domain reports is of the one before."""
+    owners = index.owners(pod)
+    metadata = pod["metadata"]
+    another = "deletionTimestamp" in metadata or SERVER_LABEL in metadata.get("labels", {})
+    under_way = pod.get("status", {}).get("phase") in ("Pending", "Running")
+    return bool(under_way and not another and owners and owners[-1].kind == "Domain")

@@ -9,7 +9,7 @@ from typing import TextIO
 from pullcore.sizes import in_bytes
 from pullcore.terminal import clean
 
-from repull.archive import Blob
+from repull.archivedimage import Blob
 
 EVERY = 0.2  # seconds
 WORDS = {"uploaded": "uploaded", "there": "is there already", "mounted": "taken from another repository there"}

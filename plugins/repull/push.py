@@ -19,9 +19,11 @@ from pullcore.sizes import in_bytes
 from pullcore.wire import WireError
 from pullcore.workload import Index
 
-from repull.archive import Archive, ArchivedImage, read
+from repull.archive import Archive, read
+from repull.archivedimage import ArchivedImage
 from repull.destination import Aim, aim, check_platforms, chosen, offered
 from repull.engine import find
+from repull.intended import key_of, keys_of
 from repull.options import PushOptions
 from repull.progress import Upload
 from repull.session import USER_AGENT, Session
@@ -63,7 +65,7 @@ def _is_there(source: str) -> bool:
 
 
 def _of_archive(session: Session, report: Report, options: PushOptions, archive: Archive) -> Pushed:
-    goal = aim(report, options.to, [name for image in archive.images for name in image.names])
+    goal = aim(report, options.to, {key for image in archive.images for key in keys_of(image)})
     image = chosen(archive, goal.reference)
     _check(session, report, goal, image.platforms, f"{image.shown} of {archive.shown}")
     sources = _sources(goal, image)
@@ -91,7 +93,7 @@ def _of_archive(session: Session, report: Report, options: PushOptions, archive:
 def _of_engine(session: Session, report: Report, options: PushOptions) -> Pushed:
     registries = session.options.registries
     engine, image = find(options.source, session.environ, {*registries.plain_http, *registries.skip_verify}.__contains__)
-    goal = aim(report, options.to, [image.name])
+    goal = aim(report, options.to, {key_of(one) for one in valid([image.name])})
     if goal.reference.digest:
         raise CommandError(f"{goal.reference} names a digest, which {engine.name} makes anew: name a tag with --to")
     _check(session, report, goal, (image.platform,) if image.platform else (), f"{image.name} of {engine.name}")

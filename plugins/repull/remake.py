@@ -66,7 +66,7 @@ def _pods_of(value: Object, session: Session) -> list[Object]:
     """What a deletion would end: a pod itself, the pods of a Job."""
     if value["kind"] == "Pod":
         return [value]
-    labels = from_spec(value["spec"].get("selector", {}))
+    labels = from_spec(value["spec"].get("selector") or {})
     return list(session.store.select(KINDS["Pod"], value["metadata"]["namespace"], labels=labels))
 
 
@@ -112,7 +112,7 @@ def make_again(saved: Saved, session: Session) -> None:
                     saved.remove()
                     return
                 if time.monotonic() > deadline:
-                    held = ", ".join(there["metadata"].get("finalizers", [])) or "containers that take long to stop"
+                    held = ", ".join(there["metadata"].get("finalizers") or ()) or "containers that take long to stop"
                     raise CommandError(f"{target.ref} is still being deleted, held by {one_line(held, 200)}")
                 time.sleep(POLL)
             if target.kind == "Domain":
@@ -157,7 +157,7 @@ def _wait_for_pods(saved: Saved, session: Session, deadline: float) -> None:
 
 
 def restore_command(saved: Saved, session: Session) -> str:
-    return " ".join([saved.restore, *session.context])
+    return session.commands_in("").kubectl("create", "-f", str(saved.path))
 
 
 def _means(named: Named, target: Target, session: Session) -> bool:

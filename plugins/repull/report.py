@@ -71,7 +71,7 @@ def say_blocked(run: Run, session: Session) -> None:
             session.say(f"{session.style.mark('bad')} {clean(one.pull.image, 200)}")
             _say_lines(cause_lines([one], session.style), session)
         known = target.ref if target.kind in KINDS else f"pod/{some[0].pull.containers[0].pod}"
-        session.say(f"Each step: kubectl pullcheck {clean(known)} {_scope(target, session)}")
+        session.say(f"Each step: {clean(session.commands_in(target.namespace).kubectl('pullcheck', known))}")
 
 
 def say_plan(run: Run, session: Session) -> None:
@@ -121,9 +121,10 @@ def _conclude_one(target: Target, outcome: Outcome, run: Run, session: Session) 
         for one in run.causes.get(target, ()):
             _say_lines(cause_lines([one], session.style), session)
         if stage and not run.causes.get(target):
-            container = f" -c {stage.container}" if stage.container else ""
-            session.say(f"See: kubectl logs {stage.pod}{container} {_scope(target, session)}")
-            session.say(f"     kubectl describe pod {stage.pod} {_scope(target, session)}")
+            commands = session.commands_in(target.namespace)
+            container = ["-c", stage.container] if stage.container else []
+            session.say(f"See: {commands.kubectl('logs', stage.pod, *container)}")
+            session.say(f"     {commands.kubectl('describe', 'pod', stage.pod)}")
         return
     behind = [f"pod/{stage.pod} {stage.text}" for stage in outcome.stages.values() if stage.name not in WELL]
     waits = [*([outcome.waits] if outcome.waits else []), *behind] or ["nothing was seen of it"]
@@ -137,10 +138,6 @@ def _counted(outcome: Outcome) -> str:
     ended = sum(one.name == "ended" for one in outcome.stages.values())
     parts = [f"{count - ended} pod{'' if count - ended == 1 else 's'} started"] if count - ended else []
     return ", ".join(parts + ([f"{ended} ended well"] if ended else []))
-
-
-def _scope(target: Target, session: Session) -> str:
-    return " ".join(["-n", target.namespace, *session.context])
 
 
 def _say_lines(lines: Sequence[str], session: Session) -> None:

@@ -33,13 +33,6 @@ class Saved:
     def target(self) -> Target:
         return target_of(self.documents[0])
 
-    @property
-    def restore(self) -> str:
-        """What brings it back, for pasting."""
-        import shlex
-
-        return f"kubectl create -f {shlex.quote(str(self.path))}"
-
     def remove(self) -> None:
         with contextlib.suppress(OSError):
             self.path.unlink()

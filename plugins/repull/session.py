@@ -15,6 +15,7 @@ from pullcore.cluster import Cluster
 from pullcore.command import pasteable
 from pullcore.conversation import Conversation
 from pullcore.errors import visible
+from pullcore.fixes import Commands
 from pullcore.keyring import Credentials
 from pullcore.kinds import KINDS
 from pullcore.permissions import Permissions
@@ -87,6 +88,10 @@ class Session(Conversation):
     def context(self) -> list[str]:
         """What reaches the same cluster in a printed command, but for the namespace."""
         return pasteable(replace(self.options.connection, namespace=None))
+
+    def commands_in(self, namespace: str) -> Commands:
+        """Words commands for pasting, which reach the same cluster."""
+        return Commands(namespace, tuple(self.context))
 
     def now(self) -> datetime:
         return datetime.now(timezone.utc)

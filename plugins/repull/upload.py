@@ -24,7 +24,7 @@ from pullcore.registry import ACCEPT, DIGEST, MANIFEST_SIZE, Registry
 from pullcore.signin import Refused, origin, parsed
 from pullcore.wire import Content, Reply, WireError, followed
 
-from repull.archive import ArchivedImage, Blob
+from repull.archivedimage import ArchivedImage, Blob
 
 PIECE = 256 * 1024
 CHUNK = 16 * 1024 * 1024  # of a blob that is not taken in one piece

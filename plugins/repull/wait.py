@@ -121,8 +121,8 @@ class Wait:
             if value is None:
                 outcomes[target] = replace(outcome, failed=f"{target.ref} is not there any more")
             elif target.kind in REPLICATED:
-                wanted = value.get("spec", {}).get("replicas", 1)
-                goals[target] = replace(goals[target], count=min(goals[target].count, wanted))
+                wanted = value["spec"].get("replicas")
+                goals[target] = replace(goals[target], count=min(goals[target].count, 1 if wanted is None else wanted))
 
     def _judged(self, goal: Goal, own: Mapping[str, Object]) -> Outcome:
         seen = self.seen.setdefault(goal.target, Seen())

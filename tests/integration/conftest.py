@@ -1,10 +1,11 @@
-"""What the integration tests of asking registries share."""
+"""What the integration tests share: authorities, stand-ins that are closed again, names that lead elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, Union
 
 import pytest
@@ -13,6 +14,7 @@ from tests.e2e.cluster.pki import make
 
 from .certificates import Authority
 from .hostile import Hostile
+from .pullsecret_kit import Kit
 
 H = TypeVar("H", bound=Hostile)
 Resolve = Callable[[Mapping[str, Union[str, OSError]]], None]
@@ -29,6 +31,14 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     """Has this machine know one authority, which nobody uses: those of a system take 20 ms to read, each time."""
     unused = make(tmp_path_factory.mktemp("unused"), "unused").certificate_file
     yield lambda monkeypatch: monkeypatch.setenv("SSL_CERT_FILE", str(unused))
+
+
+@pytest.fixture
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority) -> Iterator[Kit]:
+    """kubectl pullsecret with its stand-ins; tests of other commands have a kit of their own."""
+    made = Kit(tmp_path, monkeypatch, authority)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -41,6 +41,10 @@ def entry(username: str = "bob", password: str = PASSWORD) -> Object:
     return {"username": username, "password": password, "auth": auth(username, password)}
 
 
+def other() -> Object:
+    return entry("alice", OTHERS)
+
+
 def secret(name: str = "regcred", entries: Optional[Object] = None, *, namespace: str = "ns", **fields: Any) -> Object:
     """A pull secret as `kubectl create secret docker-registry` makes it; fields: of metadata, type, data, immutable."""
     content = base64.b64encode(json.dumps({"auths": entries or {}}).encode()).decode()
@@ -248,3 +252,13 @@ def kubeconfig(cluster: ClusterStandIn, folder: Path) -> Path:
 def columns(text: str) -> list[list[str]]:
     """The cells of a table as kubectl prints it."""
     return [re.split(r"   +", line) for line in text.splitlines()]
+
+
+def notes(found: Result) -> list[str]:
+    return [line.removeprefix("Note: ") for line in found.err.splitlines() if line.startswith("Note: ")]
+
+
+def copy_in(place: str, entries: Object, source: str = "ns/regcred", **fields: Any) -> Object:
+    """A secret that is marked as a copy, as `copy` makes them."""
+    mark = {"labels": {"kubectl-pullsecret/copy": "true"}, "annotations": {"kubectl-pullsecret/copy-of": source}}
+    return secret("regcred", entries, namespace=place, metadata=mark, **fields)

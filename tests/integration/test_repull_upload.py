@@ -17,7 +17,8 @@ from pullcore.registry import Registry as Place
 from pullcore.signin import Refused, SignIn
 from pullcore.wire import Reply, Wire, WireError
 from repull import upload
-from repull.archive import Blob, read
+from repull.archive import read
+from repull.archivedimage import Blob
 from repull.upload import Uploader
 
 from tests.e2e.cluster.images import Pusher

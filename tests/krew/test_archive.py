@@ -173,7 +173,8 @@ def test_what_is_installed_does_not_win(unpacked: Path, tmp_path: Path) -> None:
 def test_commands_with_these_packages(unpacked: Path) -> None:
     """The integration tests that talk to API servers and registries, with the packages of the archive in place of those that
     are installed: all verbs, the old auth-providers, proxies, YAML."""
-    tests = ["test_cluster_api", "test_pullcheck_files", "test_pullsecret_verbs", "test_repull", "test_registry_faults"]
+    verbs = [f"test_pullsecret_{verb}" for verb in ("verify", "list", "explain", "copy", "rotate", "remove")]
+    tests = ["test_cluster_api", "test_pullcheck_files", *verbs, "test_repull", "test_registry_faults"]
     code = (
         "import sys, pytest, kubernetes, yaml\n"
         f"assert kubernetes.__file__.startswith({str(unpacked)!r}) and not yaml.__with_libyaml__\n"

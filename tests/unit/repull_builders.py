@@ -12,7 +12,8 @@ from pullcore.evidence import Evidence
 from pullcore.permissions import Action
 from pullcore.pull import Target
 from pullcore.workload import Index, target_of
-from repull.plan import Planner
+from repull.plan import steps
+from repull.pod_plan import Planner
 from repull.steps import Step
 
 from .builders import (
@@ -140,7 +141,7 @@ def allowed(denied: Collection[str]) -> Callable[[Action], bool]:
 
 
 def planned(seen: Evidence, wishes: Wishes = Wishes(), denied: Collection[str] = ()) -> list[Step]:
-    return Planner(diagnose(seen), Index(seen), wishes, allowed(denied), NOW).steps()
+    return steps(Planner(diagnose(seen), Index(seen), wishes, allowed(denied), NOW))
 
 
 def plan(*values: Object, wishes: Wishes = Wishes(), denied: Collection[str] = (), **details: Any) -> list[Step]:

@@ -168,3 +168,19 @@ def test_long_texts_take_no_time() -> None:
     for text in ("a/" * 50_000, '"' * 50_000, "[rpc error: code = " * 3_000, "https://" * 9_000, "x509: " * 9_000,
                  "<a>" * 9_000, "2 errors occurred while pulling: * " * 900, 'secret "' * 9_000):  # fmt: skip
         classify(text)  # quadratic patterns would take minutes
+
+
+@pytest.mark.parametrize("port", ["500", "429", "404", "401"])
+@pytest.mark.parametrize(
+    "text",
+    ["pinging container registry {}", "Trying to pull repository {}", "reading manifest 1.0 in {}", "unable to pull {}"],
+)
+def test_a_port_is_no_status(text: str, port: str) -> None:
+    """Kubelets cut long messages, also within `registry:5000`, as the registry of kind is called."""
+    for host in ("registry", "kind-registry", "r.example.com", "10.0.0.1"):
+        assert classify(text.format(f"{host}:{port}"), "Failed").cause == "unknown"
+
+
+def test_a_status_beside_the_word_registry_is_one() -> None:
+    for text in ("invalid status code from registry 503 (Service Unavailable)", "error from registry: 503"):
+        assert classify(text, "Failed").cause == "registry-error"

@@ -367,11 +367,12 @@ def test_too_many_files_or_names_too_long_are_refused(kept: Kept, monkeypatch: p
 def test_documents_and_layers_beyond_reason_are_refused(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     for files in (single(), docker_files("app", NAME)):
         with monkeypatch.context() as patch:
-            patch.setattr("repull.archive.DOCUMENTS", 100)
+            patch.setattr("repull.archivedocuments.DOCUMENTS", 100)
             with pytest.raises(CommandError, match="MiB of manifests and configs"):
                 read(kept(tar(files)))
         with monkeypatch.context() as patch:
-            patch.setattr("repull.archive.LAYERS", 1)
+            patch.setattr("repull.ocilayout.LAYERS", 1)
+            patch.setattr("repull.dockerlayout.LAYERS", 1)
             with pytest.raises(CommandError, match=r"no list of layers that can be read|not what docker save writes"):
                 read(kept(tar(files)))
 
@@ -387,7 +388,7 @@ def test_what_is_named_again_and_again_is_read_once(kept: Kept, monkeypatch: pyt
         asked.append(name)
         return content(place, name, most)
 
-    monkeypatch.setattr("repull.archive.content", counted)
+    monkeypatch.setattr("repull.archivedocuments.content", counted)
     with read(kept(tar(layout(files, *indexes)))) as found:
         assert [len(image.manifests) for image in found.images] == [1, 1, 1]
         assert [image.digest for image in found.images] == [index["digest"] for index in indexes]

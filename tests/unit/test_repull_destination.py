@@ -14,6 +14,7 @@ from pullcore.reference import parse
 from pullcore.workload import Index
 from repull.archive import read
 from repull.destination import Aim, aim, check_platforms, chosen, offered
+from repull.intended import key_of
 
 from . import archives
 from .builders import Object, container, evidence, node, pod, secret_object, waiting
@@ -40,10 +41,16 @@ def report(
     return diagnose(evidence(own, *nodes, secrets=[read_secret(one, vault) for one in objects]))
 
 
+def keys(names: Sequence[str]) -> set[str]:
+    return {key_of(parse(name)) for name in names}
+
+
 CLEAR = [
     ("the one that is waited for", report(ONE), None, (), ONE),
     ("not the one that runs", report(ONE, runs=TWO), None, (), ONE),
     ("of two the one that the archive holds", report(ONE, TWO), None, ("x:1", TWO), TWO),
+    ("what the archive holds, though another one is waited for", report(ONE, runs=TWO), None, ("x:1", TWO), TWO),
+    ("of several that it holds the one that is waited for", report(ONE, runs=TWO), None, (ONE, TWO), ONE),
     ("what is told", report(ONE, TWO), ONE, (TWO,), ONE),
     ("what is told, though nobody asks for it", report(ONE), "busybox", (), "docker.io/library/busybox:latest"),
 ]
@@ -52,7 +59,7 @@ CLEAR = [
 @pytest.mark.parametrize("case", CLEAR, ids=[row[0] for row in CLEAR])
 def test_as_what_it_is_pushed(case: tuple[str, Report, Optional[str], Sequence[str], str]) -> None:
     _, asked, to, names, expected = case
-    found = aim(asked, to, names)
+    found = aim(asked, to, keys(names))
     assert str(found.reference) == expected
     assert {pull.image for pull in found.pulls} == ({expected} if expected in (ONE, TWO) else set())
 
@@ -70,7 +77,7 @@ UNCLEAR = [
 def test_what_is_not_clear_is_refused(case: tuple[Report, Optional[str], Sequence[str], str]) -> None:
     asked, to, names, reason = case
     with pytest.raises(CommandError) as refused:
-        aim(asked, to, names)
+        aim(asked, to, keys(names))
     assert reason in refused.value.text
 
 

@@ -119,7 +119,10 @@ OF_DEPLOYMENT = [
     Row("other pods", [FINE, new(RUNS), pod("api-1", state=LOOPS, owner=replica_set(workload("Deployment", "api")))], DONE),
     Row("those of another namespace", [FINE, new(RUNS), changed(new(LOOPS, "web-5d9-far"), metadata__namespace="far")],
         DONE),
-    Row("those of a new ReplicaSet", [FINE, pod("web-77f-1", state=CREATING, owner=replica_set(WEB, "77f"))], BUSY),
+    Row("those of a new ReplicaSet",
+        [FINE, pod("web-77f-1", state=CREATING, owner=replica_set(WEB, "77f"), labels={"pod-template-hash": "77f"})], BUSY),
+    Row("those of a ReplicaSet of nobody that is called alike",
+        [FINE, new(RUNS), pod("web-77f-1", state=LOOPS, owner=workload("ReplicaSet", "web-77f"))], DONE),
     Row("and of one of a longer name",
         [FINE, new(RUNS), pod("web-api-1", state=LOOPS, owner=replica_set(workload("Deployment", "web-api")))], DONE),
 ]  # fmt: skip

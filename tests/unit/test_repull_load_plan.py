@@ -9,7 +9,7 @@ import pytest
 from pullcore.errors import CommandError
 from pullcore.pull import Pull, Target
 from repull import load_plan
-from repull.archive import ArchivedImage, Blob, Manifest
+from repull.archivedimage import ArchivedImage, Blob, Manifest
 from repull.archivefiles import Piece
 from repull.load_plan import Chosen, choose, lists, plan
 
@@ -39,8 +39,8 @@ def pull(name: str = IMAGE, policy: str = "IfNotPresent", asker: str = "web") ->
     return Pull(name, policy, "default", (), "default", (Target("Deployment", "default", asker),))
 
 
-def nobody(_: Pull) -> bool:
-    return False
+def asked(*pulls: Pull, waited: str = "") -> dict[Pull, bool]:
+    return {one: one.image == waited for one in pulls}
 
 
 # Which image
@@ -48,11 +48,11 @@ def nobody(_: Pull) -> bool:
 
 def test_same_name_is_the_same_image() -> None:
     one = image(IMAGE)
-    assert choose([one, image(OTHER, letter="b")], [pull(), pull("nginx")], nobody, "") == [Chosen(one, IMAGE, (pull(),))]
+    assert choose([one, image(OTHER, letter="b")], asked(pull(), pull("nginx")), "") == [Chosen(one, IMAGE, (pull(),))]
 
 
 @pytest.mark.parametrize(
-    ("named", "asked", "full"),
+    ("named", "written", "full"),
     [
         ("domain1:1.0", "docker.io/library/domain1:1.0", "docker.io/library/domain1:1.0"),
         ("docker.io/library/domain1:1.0", "domain1:1.0", "docker.io/library/domain1:1.0"),
@@ -61,22 +61,22 @@ def test_same_name_is_the_same_image() -> None:
         ("r.example.com/a:1", f"r.example.com/a:1@{digest('a')}", f"r.example.com/a@{digest('a')}"),
     ],
 )
-def test_names_that_mean_the_same(named: str, asked: str, full: str) -> None:
-    (found,) = choose([image(named)], [pull(asked)], nobody, "")
+def test_names_that_mean_the_same(named: str, written: str, full: str) -> None:
+    (found,) = choose([image(named)], asked(pull(written)), "")
     assert (found.name, found.was) == (full, "")
 
 
 def test_all_that_the_target_asks_for_are_loaded() -> None:
-    found = choose([image(OTHER, letter="b"), image(IMAGE)], [pull(), pull(OTHER)], nobody, "")
+    found = choose([image(OTHER, letter="b"), image(IMAGE)], asked(pull(), pull(OTHER)), "")
     assert [one.name for one in found] == [IMAGE, OTHER]
 
 
 def test_the_only_image_is_renamed_to_the_only_one_that_waits() -> None:
-    (found,) = choose([image("built:1")], [pull(), pull(OTHER)], lambda one: one.image == OTHER, "")
+    (found,) = choose([image("built:1")], asked(pull(), pull(OTHER), waited=OTHER), "")
     assert (found.name, found.was) == (OTHER, "built:1")
-    (found,) = choose([image("built:1")], [pull(), pull(OTHER)], nobody, IMAGE)
+    (found,) = choose([image("built:1")], asked(pull(), pull(OTHER)), IMAGE)
     assert (found.name, found.was) == (IMAGE, "built:1")
-    (found,) = choose([image()], [pull()], nobody, "")
+    (found,) = choose([image()], asked(pull()), "")
     assert found.was == digest("a")[:19]  # it has no name
 
 
@@ -97,7 +97,7 @@ FAULTS: list[tuple[str, list[ArchivedImage], list[Pull], str, str]] = [
 @pytest.mark.parametrize(("images", "pulls", "to", "says"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
 def test_what_can_not_be_chosen(images: list[ArchivedImage], pulls: list[Pull], to: str, says: str) -> None:
     with pytest.raises(CommandError) as caught:
-        choose(images, pulls, nobody, to)
+        choose(images, asked(*pulls), to)
     assert says in str(caught.value)
 
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 from repull import progress
-from repull.archive import Blob
+from repull.archivedimage import Blob
 from repull.archivefiles import Piece
 from repull.progress import Upload
 

@@ -195,11 +195,6 @@ def test_one_file_for_each_object(tmp_path: Path) -> None:
     assert [one.uid for one in left_over(tmp_path, SERVER)] == ["u-1", "u-2"]
 
 
-def test_what_brings_it_back(tmp_path: Path) -> None:
-    saved = save(tmp_path / "a folder", SERVER, "u-1", [POD])
-    assert saved.restore == f"kubectl create -f '{tmp_path}/a folder/ns_pod_test_u-1.yaml'"
-
-
 def test_those_of_another_server_are_passed_over(tmp_path: Path) -> None:
     save(tmp_path, "https://other.example.com", "u-1", [POD])
     mine = save(tmp_path, SERVER, "u-2", [POD])
