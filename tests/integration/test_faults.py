@@ -24,10 +24,14 @@ def test_a_fault(fault: Fault, found: dict[Cell, Tried]) -> None:
     mine = [one for cell, one in found.items() if cell[1] == fault.row]
     assert not [text for one in mine for text in one.faults]
     for one in mine:  # whether something has to be asked again may be a matter of moments
-        page = {RIGHT if word == AGAIN else word for word in TOLD[one.cell]}
+        page = {RIGHT if word == AGAIN else word for word in TOLD.words[one.cell]}
         assert {RIGHT if word == AGAIN else word for word in one.words} <= page, f"{one.cell}: out of date: make faults"
-        assert bool(one.cases) == bool(TOLD[one.cell]), f"{one.cell}: untested, or out of date: make faults"
+        assert bool(one.cases) == bool(TOLD.words[one.cell]), f"{one.cell}: untested, or out of date: make faults"
 
 
 def test_no_cell_is_missing_on_the_page(found: dict[Cell, Tried]) -> None:
-    assert set(TOLD) == set(found)
+    assert set(TOLD.words) == set(found)
+
+
+def test_the_heads_tell_how_many_calls_there_are(found: dict[Cell, Tried]) -> None:
+    assert {one.cell[0]: one.calls for one in found.values()} == TOLD.calls, "out of date: make faults"

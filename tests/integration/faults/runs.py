@@ -1,4 +1,4 @@
-"""Runs commands in this process against a server with a fault, many at a time: most of them wait most of the time."""
+"""Runs commands in this process against a server with a fault."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Optional
 
 from ..standin import Name, Object
 from .runs import Result
@@ -19,13 +20,16 @@ FAILURE = {"pullcheck": 2, "pullsecret": 1, "repull": 1}
 DONE = "created|patched|updated|deleted|evicted|is not known|could not be removed|made again|gone already|just now"
 
 
-def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result, again: Result) -> str:
-    """One of WORDS. clean: the run without a fault; again: one after the fault was over."""
+def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result, again: Optional[Result]) -> str:
+    """One of WORDS. clean: the run without a fault; again: one after the fault was over, where that left it half done."""
     _check_text(found)
     assert found.hits, "the fault was not met"
     assert found.seconds < BOUND, f"it took {found.seconds:.0f} s"
     _check_told(scene, before, found)
-    _check_again(scene, clean, found, again)
+    assert scene.writes or found.state == before, "it changed something"
+    if again:
+        check_left(clean, again)
+        assert again.code == clean.code, f"the next run ends with {again.code}: {again.both}"
     if (found.code, _lines(found.out), found.state) == (clean.code, _lines(clean.out), clean.state):
         repeated = Counter(call.what for call in found.calls) - Counter(call.what for call in clean.calls)
         return AGAIN if repeated else RIGHT
@@ -63,14 +67,12 @@ def _check_told(scene: Scene, before: dict[Name, Object], found: Result) -> None
         assert any(name in line for line in lines), f"nobody says that {kind.lower()}/{name} was changed"
 
 
-def _check_again(scene: Scene, clean: Result, found: Result, again: Result) -> None:
-    """The next run finishes it."""
+def check_left(clean: Result, again: Result) -> None:
+    """A later run leaves what one without a fault does. Raises AssertionError."""
     _check_text(again)
     left = [name for name in changed(clean.state, again.state) if "pull-canary" not in name[2]]
     assert not left, f"the next run leaves {left}: {again.both}"
     assert not again.saved, f"files are left: {again.saved}"
-    if found.state != clean.state:
-        assert again.code == clean.code, f"the next run ends with {again.code}: {again.both}"
 
 
 def changed(one: dict[Name, Object], other: dict[Name, Object]) -> list[Name]:
