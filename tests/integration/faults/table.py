@@ -90,17 +90,17 @@ def cases(scene: Scene, fault: Fault) -> list[Case]:
 
 
 def sample(found: Sequence[Case], which: str) -> list[Case]:
-    """A cell's cases, the same each time. which: ALL of them, MOST (every write, and every third of the others), or FEW (one
-    of these); all are taken where a single call is forbidden."""
+    """A cell's cases, the same each time. which: ALL of them, MOST (every write and watch, every third of the others), or
+    FEW (one of these); all are taken where a single call is forbidden."""
     if which == ALL or not found or found[0].fault.lasts == ALWAYS:
         return list(found)
     number = zlib.crc32(f"{found[0].scene.name} {found[0].fault.row}".encode())
-    writes = [case for case in found if case.call.writes]
-    others = [case for case in found if not case.call.writes]
+    first = [case for case in found if case.call.writes or case.call.watches]
+    others = [case for case in found if case not in first]
     others = others[number % min(THIRD, len(others) or 1) :: THIRD]
     if which == MOST:
-        return writes + others
-    few = [some[number % len(some)] for some in (writes, others) if some]
+        return first + others
+    few = [some[number % len(some)] for some in (first, others) if some]
     return [few[number // THIRD % len(few)]]
 
 
@@ -182,13 +182,14 @@ HEAD = """\
 
 What each command does when the API server fails, refuses or goes away. `make faults` writes this page from the test cases
 (tests/integration/faults): each command is run once for each fault and each call that can meet it, against a stand-in that
-keeps objects as an API server does. A single call is forbidden at every one; other faults are tried at every write and every
-third of the other calls (`make faults CALLS=all`: at all). `make test` tries every cell again, at fewer calls, and
-`make e2e` some of them with a real API server.
+keeps objects as an API server does (and, for a Domain, one for its operator; for `--push`, one for a registry). A single
+call is forbidden at every one; other faults are tried at every write and watch, and at every third of the other calls (`make
+faults CALLS=all`: at all). `make test` tries every cell again, at one call of these, and a single forbidden call at every
+one. `make e2e` tries some of them with a real API server; there are those of `repull --load`, too, which needs one.
 
 A cell lists everything that came of it, depending on the call. In all of them: no traceback, no secret, an end within
-seconds; exit status 2 of pullcheck and 1 of the others where it is not done; every change is told, and the next run (or the
-command that is printed) finishes what is not finished.
+seconds; exit status 2 of pullcheck and 1 of the others where it is not done; every change is told, and where something was
+left half done the next run (or the command that is printed) finishes it.
 
 - **right**: the result is that of a run without a fault; the call made no difference.
 - **again**: the same; something was asked again.
