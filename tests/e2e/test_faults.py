@@ -19,7 +19,7 @@ from .cluster.processes import Processes
 from .conftest import Kubectl, Result, wait_for
 from .fault_proxy import BROKEN, BUSY, FAILED, LOST, REFUSED, TRUNCATED, FaultProxy
 from .load_kit import SOMEWHERE, everywhere, has, nothing_left, sockets
-from .repull_kit import Repull, uids, wait_refused, wait_running, workload
+from .repull_kit import Repull, held, let_go, uids, wait_refused, wait_running, workload
 
 API = "kube-apiserver"
 
@@ -33,6 +33,13 @@ def waits(repull: Repull, kubectl: Kubectl) -> set[str]:
     """A Deployment whose pod was refused its image; its UID."""
     repull.break_secret()
     kubectl.apply(workload("Deployment", "web", {"image": repull.image}, names=("pull",)))
+    return wait_refused(kubectl, "web")
+
+
+def waits_held(repull: Repull, kubectl: Kubectl) -> set[str]:
+    """The same, of a pod that does not start until it is let go."""
+    repull.break_secret()
+    kubectl.apply(held("web", repull.image, secret="pull"))
     return wait_refused(kubectl, "web")
 
 
@@ -202,21 +209,18 @@ def test_loaded_but_not_proven(loading: Loading, proxy: FaultProxy) -> None:
 
 
 def test_a_watch_that_breaks_off_and_a_certificate_that_changes(
-    proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl
+    proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl, cluster: Cluster
 ) -> None:
-    before = waits(repull, kubectl)
+    before = waits_held(repull, kubectl)
     repull.mend_secret()
     proxy.rule = rule = Once(BROKEN, "GET", "watch=true")
     running = Repull(through, repull.registry, repull.folder).started("deployment/web", "--keep-waiting-pods")
-    assert running.stderr
-    said = ""
-    while "leave pod/web-" not in said:
-        said += running.stderr.readline()
     wait_for(lambda: rule.met, "a watch")
     proxy.shows_another_certificate()
     refused = through.plugin("pullcheck", "-A")
     assert "tls: failed to verify certificate: x509: " in one_line(refused, 2)
     proxy.shows_its_own()
+    let_go(kubectl, cluster, "web")
     result = repull.ended(running)
     assert " is back: 1 pod started" in result.out
     assert uids(kubectl, "web") == before
@@ -282,9 +286,11 @@ def begun(kubectl: Kubectl, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, env=kubectl.env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_restarted_while_repull_waits_and_pullcheck_looks(repull: Repull, kubectl: Kubectl, api_server: ApiServer) -> None:
+def test_restarted_while_repull_waits_and_pullcheck_looks(
+    repull: Repull, kubectl: Kubectl, api_server: ApiServer, cluster: Cluster
+) -> None:
     """repull goes on; pullcheck is right, or says in one line why not."""
-    before = waits(repull, kubectl)
+    before = waits_held(repull, kubectl)
     repull.mend_secret()
     running = repull.started("deployment/web", "--keep-waiting-pods", "-v=6")
     until(running, "watch=true", " 200 ")
@@ -298,6 +304,7 @@ def test_restarted_while_repull_waits_and_pullcheck_looks(repull: Repull, kubect
     assert "was refused" in one_line(kubectl.run(*words), 2)
     api_server.start()
     assert kubectl.run(*words).code in (0, 1)
+    let_go(kubectl, cluster, "web")
     result = repull.ended(running)
     assert "trying again" in result.err
     assert " is back: 1 pod started" in result.out

@@ -9,6 +9,7 @@ import re
 import ssl
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -134,9 +135,9 @@ class Run:
             found |= {("Image", "", f"team/app:{tag}"): json.loads(text) for tag, text in self.pushed.manifests.items()}
         return found
 
-    def once(self, *argv: str) -> Result:
+    def once(self, *argv: str, options: Sequence[str] = ()) -> Result:
         """Runs it, or another command line of the same plugin; the result."""
-        scene, options = self.scene, self.fault.options if self.fault else ()
+        scene = self.scene
         config = _kubeconfig(self.server, Path(self.folder.name))
         argv = (*(argv or scene.argv[1:]), *options, f"--kubeconfig={config}")
         if scene.plugin == "repull":

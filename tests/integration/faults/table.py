@@ -112,7 +112,7 @@ def tried(case: Case) -> tuple[str, bool]:
     expected = clean(case.scene)
     try:
         with Run(case.scene, case.fault, case.call) as run:
-            found = again = run.once()
+            found = again = run.once(options=case.fault.options)
             unfinished = is_unfinished(found, expected, run.before)
             if unfinished:
                 run.server.heal()
@@ -187,9 +187,9 @@ call is forbidden at every one; other faults are tried at every write and watch,
 faults CALLS=all`: at all). `make test` tries every cell again, at one call of these, and a single forbidden call at every
 one. `make e2e` tries some of them with a real API server; there are those of `repull --load`, too, which needs one.
 
-A cell lists everything that came of it, depending on the call. In all of them: no traceback, no secret, an end within
-seconds; exit status 2 of pullcheck and 1 of the others where it is not done; every change is told, and where something was
-left half done the next run (or the command that is printed) finishes it.
+A cell lists everything that came of it, depending on the call. In all of them: no traceback, no secret, an end (within 90
+seconds, however busy the machine is); exit status 2 of pullcheck and 1 of the others where it is not done; every change is
+told, and where something was left half done the next run (or the command that is printed) finishes it.
 
 - **right**: the result is that of a run without a fault; the call made no difference.
 - **again**: the same; something was asked again.
