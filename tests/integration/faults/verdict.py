@@ -23,10 +23,15 @@ DONE = (
 )
 
 
+class NotMet(AssertionError):
+    """The run came to its end without the call that has the fault."""
+
+
 def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result, again: Optional[Result]) -> str:
     """One of WORDS. clean: the run without a fault; again: one after the fault was over, where that left it half done."""
     _check_text(found)
-    assert found.hits, "the fault was not met"
+    if not found.hits:
+        raise NotMet("the fault was not met")
     assert found.seconds < BOUND, f"it took {found.seconds:.0f} s"
     _check_told(scene, before, found)
     assert scene.writes or found.state == before, "it changed something"
