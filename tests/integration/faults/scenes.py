@@ -50,6 +50,11 @@ class Scene:
         return self.argv[0]
 
     @property
+    def waits(self) -> bool:
+        """Whether it stays until all is back."""
+        return self.plugin == "repull" and "--no-wait" not in self.argv
+
+    @property
     def pushes(self) -> bool:
         return PUSH in self.argv
 
