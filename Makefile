@@ -10,7 +10,7 @@ CALLS ?= most
 CLUSTER_FOLDER ?= .cluster
 FUZZ_RUNS ?= 300
 FUZZ_SEED ?= 1
-COMPILE = "$(abspath $(AUDIT))/bin/uv" pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate \
+COMPILE = "$(abspath $(AUDIT))/bin/uv" pip compile --quiet --system-certs --universal --python-version 3.9 --generate-hashes --no-annotate \
   --no-emit-index-url --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help

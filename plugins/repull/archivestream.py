@@ -66,13 +66,13 @@ def _members(image: ArchivedImage, names: Sequence[Reference]) -> list[_Member]:
         for name in (names or (None,))
     ]
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
-    made = [_Member("oci-layout", written({"imageLayoutVersion": "1.0.0"})), _Member("index.json", written(index))]
+    documents = {image.digest: image.content, **{one.digest: one.content for one in image.manifests}}
+    made = [_Member(place_of(digest), text) for digest, text in documents.items()]
+    made += [_Member(place_of(blob.digest), blob) for blob in image.blobs if blob.digest not in documents]
+    # Last: of a stream that breaks off containerd would make an image that lacks layers, and give it the name.
     if len(image.manifests) == 1:
         made.append(_Member("manifest.json", written([_for_docker(image, names)])))
-    documents = {image.digest: image.content, **{one.digest: one.content for one in image.manifests}}
-    made += [_Member(place_of(digest), text) for digest, text in documents.items()]
-    made += [_Member(place_of(blob.digest), blob) for blob in image.blobs if blob.digest not in documents]
-    return made
+    return [*made, _Member("index.json", written(index)), _Member("oci-layout", written({"imageLayoutVersion": "1.0.0"}))]
 
 
 def _annotations(name: Reference) -> dict[str, str]:

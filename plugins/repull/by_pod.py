@@ -72,9 +72,12 @@ class PodCarrier:
                 streams.close()
             ended = self._until_it_ended(name)
             text = f"{streams.text}\n{ended.get('message', '')}"
-            if ended.get("exitCode") != 0 or not whole:
+            said = complaint(text) or streams.failure
+            if not whole:
+                raise CommandError(f"the stream broke off{f': {said}' if said else ''}")
+            if ended.get("exitCode") != 0:
                 status = f"it ended with status {ended.get('exitCode', '?')} ({ended.get('reason', 'no reason')})"
-                raise CommandError(complaint(text) or streams.failure or status)
+                raise CommandError(said or status)
             return digest_in(text, job.name)
         finally:
             self._pods.delete(self.namespace, name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -17,14 +19,17 @@ import yaml
 from .cluster.model import Cluster
 from .cluster.pki import make
 
-BUSY, LOST, BROKEN, TRUNCATED, REFUSED = "busy", "lost", "broken", "truncated", "refused"
+BUSY, FAILED, LOST, BROKEN, TRUNCATED, REFUSED = "busy", "failed", "lost", "broken", "truncated", "refused"
+SAID = {BUSY: (429, b"too many requests\n"), FAILED: (500, b"the proxy fails\n"), REFUSED: (403, b"the proxy says no\n")}
+MIDDLE = 5000  # bytes of a client's after which a stream is broken off
 HOP = ("connection", "transfer-encoding", "content-length", "host", "keep-alive")
 
 
 class FaultProxy:
     """HTTPS on a port of its own, with a certificate of its own. rule: gets method and path of each request, and gives its
-    fault: `busy` (429), `lost` (done, but the connection is closed), `broken` (closed in the middle of the answer),
-    `truncated` (half an answer, whole as HTTP goes), `refused` (403); empty for none. asked: what came."""
+    fault: `busy` (429), `failed` (500), `lost` (done, but the connection is closed), `broken` (closed in the middle of the
+    answer, or of a stream), `truncated` (half an answer, whole as HTTP goes), `refused` (403); empty for none. asked: what
+    came."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.rule: Callable[[str, str], str] = lambda method, path: ""
@@ -96,8 +101,11 @@ class FaultProxy:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         self.asked.append((handler.command, handler.path))
         fault = self.rule(handler.command, handler.path)
-        if fault in (BUSY, REFUSED):
-            self._say(handler, *((429, b"too many requests\n") if fault == BUSY else (403, b"the proxy says no\n")))
+        if fault in SAID:
+            self._say(handler, *SAID[fault])
+            return
+        if handler.headers.get("Upgrade"):
+            self._hand_through(handler, MIDDLE if fault == BROKEN else None)
             return
         there = http.client.HTTPSConnection(self.there.netloc, context=self.trusting, timeout=300)
         with contextlib.closing(there):
@@ -139,3 +147,25 @@ class FaultProxy:
             handler.wfile.flush()
             if cut:
                 return
+
+    def _hand_through(self, handler: BaseHTTPRequestHandler, most: Optional[int]) -> None:
+        """A connection that becomes a stream both ways; most: so many bytes of the client's are passed on."""
+        handler.close_connection = True
+        client: ssl.SSLSocket = handler.connection
+        plain = socket.create_connection((self.there.hostname or "", self.there.port or 443))
+        with self.trusting.wrap_socket(plain, server_hostname=self.there.hostname) as server:
+            lines = [f"{handler.command} {handler.path} HTTP/1.1", f"Host: {self.there.netloc}"]
+            lines += [f"{name}: {value}" for name, value in handler.headers.items() if name.lower() != "host"]
+            server.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+            while most is None or most > 0:
+                # One thread for both: a TLS connection is not to be used by two at once.
+                ready = [one for one in (client, server) if one.pending()] or select.select([client, server], [], [])[0]
+                for one in ready:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if one is server:
+                        client.sendall(data)
+                    else:
+                        server.sendall(data[:most])
+                        most = None if most is None else max(most - len(data), 0)

@@ -20,7 +20,8 @@ from typing import Any, Optional
 
 import pytest
 
-from .cluster.model import Registry
+from .cluster import node as nodes
+from .cluster.model import Cluster, Registry
 from .conftest import Kubectl, Result, make_pod, make_secret, wait_for
 
 Object = dict[str, Any]
@@ -144,6 +145,26 @@ def pod_spec(*containers: Object, names: tuple[str, ...] = ()) -> Object:
 def bare(name: str, *containers: Object, names: tuple[str, ...] = (), **metadata: Any) -> Object:
     spec = pod_spec(*containers, names=names)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **metadata}, "spec": spec}
+
+
+def held(name: str, image: str, *, secret: str) -> Object:
+    """A Deployment whose pod waits for its image, and once it has that for `let_go`: it does not start by itself, however
+    soon the kubelet tries again."""
+    made = workload("Deployment", name, {"image": image}, names=(secret,))
+    made["spec"]["template"]["spec"]["initContainers"] = [{"name": "held", "image": image, "imagePullPolicy": "Always"}]
+    return made
+
+
+def let_go(kubectl: Kubectl, cluster: Cluster, app: str) -> None:
+    """Ends what holds the app's pod, once it runs."""
+
+    def container() -> str:
+        status = pods_of(kubectl, app)[0].get("status", {}).get("initContainerStatuses", [{}])[0]
+        return str(status["containerID"]) if "running" in status.get("state", {}) else ""
+
+    name = wait_for(container, f"{app} to have its image").removeprefix("containerd://")
+    where = pods_of(kubectl, app)[0]["spec"]["nodeName"]
+    nodes.ctr(next(node for node in cluster.nodes if node.name == where), "tasks", "kill", "--signal", "SIGTERM", name)
 
 
 def pods_of(kubectl: Kubectl, app: str) -> list[Object]:

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from .cluster import binaries, images
+from .cluster import node as nodes
 from .cluster.model import Cluster, Registry
 from .cluster.processes import Processes
 from .conftest import Kubectl, Result, wait_for
-from .fault_proxy import BROKEN, BUSY, LOST, REFUSED, TRUNCATED, FaultProxy
-from .load_kit import SOMEWHERE, everywhere, nothing_left, sockets
-from .repull_kit import Repull, uids, wait_refused, workload
+from .fault_proxy import BROKEN, BUSY, FAILED, LOST, REFUSED, TRUNCATED, FaultProxy
+from .load_kit import SOMEWHERE, everywhere, has, nothing_left, sockets
+from .repull_kit import Repull, held, let_go, uids, wait_refused, wait_running, workload
 
 API = "kube-apiserver"
 
@@ -32,6 +33,13 @@ def waits(repull: Repull, kubectl: Kubectl) -> set[str]:
     """A Deployment whose pod was refused its image; its UID."""
     repull.break_secret()
     kubectl.apply(workload("Deployment", "web", {"image": repull.image}, names=("pull",)))
+    return wait_refused(kubectl, "web")
+
+
+def waits_held(repull: Repull, kubectl: Kubectl) -> set[str]:
+    """The same, of a pod that does not start until it is let go."""
+    repull.break_secret()
+    kubectl.apply(held("web", repull.image, secret="pull"))
     return wait_refused(kubectl, "web")
 
 
@@ -66,19 +74,21 @@ def through(proxy: FaultProxy, cluster: Cluster, kubectl: Kubectl) -> Kubectl:
 
 @dataclass
 class Once:
-    """A rule: the first request of this method whose address has this part has the fault; with `always` each one."""
+    """A rule: a request of this method whose address has this part has the fault: the first one, or with `always` each one
+    after so many that pass."""
 
     fault: str
     method: str
     part: str
     always: bool = False
+    after: int = 0
     met: list[str] = field(default_factory=list)
 
     def __call__(self, method: str, address: str) -> str:
-        if method != self.method or self.part not in address or "dryRun" in address or (self.met and not self.always):
+        if method != self.method or self.part not in address or "dryRun" in address:
             return ""
         self.met.append(address)
-        return self.fault
+        return self.fault if len(self.met) > self.after and (self.always or len(self.met) == 1) else ""
 
 
 def test_a_read_with_a_fault(proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl) -> None:
@@ -122,40 +132,95 @@ def test_a_refusal_in_the_middle_of_a_plan(proxy: FaultProxy, through: Kubectl, 
     there("deployment/web", "deployment/api", *words)
 
 
-def test_carriers_with_a_fault(
-    proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl, cluster: Cluster, tmp_path: Path
-) -> None:
-    """repull --load: a carrier whose creation is not answered, and one that can't be attached to. None of them is left."""
+@dataclass(frozen=True)
+class Loading:
+    """repull --load through the proxy, for a DaemonSet on both nodes."""
+
+    there: Repull
+    cluster: Cluster
+    archive: Path
+    image: str
+
+    def __call__(self, code: int = 0) -> Result:
+        """Runs it; no pod of its own may be left."""
+        words = ("--load", str(self.archive), "--containerd-socket", sockets(self.cluster), "-y")
+        result = self.there("daemonset/web", *words, code=code)
+        nothing_left(self.there.kubectl)
+        return result
+
+    @property
+    def loaded(self) -> list[bool]:
+        return [has(node, self.image) for node in self.cluster.nodes]
+
+
+@pytest.fixture
+def loading(through: Kubectl, repull: Repull, kubectl: Kubectl, cluster: Cluster, tmp_path: Path) -> Iterator[Loading]:
     image = f"{SOMEWHERE}/{kubectl.namespace}:1"
     kubectl.apply(everywhere("web", image))
     wait_refused(kubectl, "web", 2)
     archive = tmp_path / "image.tar"
     archive.write_bytes(images.docker_archive(images.build(binaries.app().read_bytes(), image), image))
-    there = Repull(through, repull.registry, repull.folder)
-    made, attached = Once(LOST, "POST", "/pods", always=True), Once(REFUSED, "GET", "/attach", always=True)
-    for proxy.rule in (made, attached):
-        words = ("--load", str(archive), "--containerd-socket", sockets(cluster), "-y")
-        found = there("daemonset/web", *words, code=1)
-        assert "2 of 2 nodes did not get the image, and nothing was started again" in one_line(found, 1)
-        nothing_left(kubectl)
+    made = Loading(Repull(through, repull.registry, repull.folder), cluster, archive, image)
+    yield made
+    for node in (one for one in cluster.nodes if has(one, image)):
+        nodes.ctr(node, "images", "rm", image)
+
+
+CREATE, ATTACH = ("POST", "/pods"), ("GET", "/attach")
+
+
+def test_carriers_with_a_fault(loading: Loading, proxy: FaultProxy) -> None:
+    """repull --load: carriers that can't be made or attached to, or whose stream breaks off. None of them is left, and no
+    node has the name of an image that it got in part."""
+    for fault, call, says in (
+        (REFUSED, CREATE, "the proxy says no"),
+        (BUSY, CREATE, "too many requests"),
+        (FAILED, CREATE, "the proxy fails"),
+        (LOST, CREATE, "closed the connection without an answer"),
+        (REFUSED, ATTACH, "the proxy says no"),
+        (FAILED, ATTACH, "the proxy fails"),
+        (BROKEN, ATTACH, "broke off"),
+    ):
+        proxy.rule = rule = Once(fault, *call, always=True)
+        told = one_line(loading(code=1), 1)
+        assert rule.met
+        assert "2 of 2 nodes did not get the image, and nothing was started again" in told
+        assert says in told
+        assert loading.loaded == [False, False]
+
+
+def test_carriers_with_a_fault_once(loading: Loading, proxy: FaultProxy) -> None:
+    """One is asked for again, the other one's stream is begun anew."""
+    made, attached = Once(BUSY, *CREATE), Once(BROKEN, *ATTACH)
+    proxy.rule = lambda method, address: made(method, address) or attached(method, address)
+    assert "trying once more" in loading().err
+    assert made.met and attached.met
+    assert loading.loaded == [True, True]
+
+
+def test_loaded_but_not_proven(loading: Loading, proxy: FaultProxy) -> None:
+    """The pods that are to prove it can't be made: what is on the nodes is told, and the next run has it."""
+    proxy.rule = Once(FAILED, *CREATE, always=True, after=2)
+    assert "2 of 2 nodes have the image, but their kubelets do not prove that they would use it" in one_line(loading(1), 1)
+    assert loading.loaded == [True, True]
+    proxy.rule = Once("", *CREATE)
+    loading()
+    wait_running(loading.there.kubectl, "web", 2)
 
 
 def test_a_watch_that_breaks_off_and_a_certificate_that_changes(
-    proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl
+    proxy: FaultProxy, through: Kubectl, repull: Repull, kubectl: Kubectl, cluster: Cluster
 ) -> None:
-    before = waits(repull, kubectl)
+    before = waits_held(repull, kubectl)
     repull.mend_secret()
     proxy.rule = rule = Once(BROKEN, "GET", "watch=true")
     running = Repull(through, repull.registry, repull.folder).started("deployment/web", "--keep-waiting-pods")
-    assert running.stderr
-    said = ""
-    while "leave pod/web-" not in said:
-        said += running.stderr.readline()
     wait_for(lambda: rule.met, "a watch")
     proxy.shows_another_certificate()
     refused = through.plugin("pullcheck", "-A")
     assert "tls: failed to verify certificate: x509: " in one_line(refused, 2)
     proxy.shows_its_own()
+    let_go(kubectl, cluster, "web")
     result = repull.ended(running)
     assert " is back: 1 pod started" in result.out
     assert uids(kubectl, "web") == before
@@ -221,9 +286,11 @@ def begun(kubectl: Kubectl, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, env=kubectl.env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_restarted_while_repull_waits_and_pullcheck_looks(repull: Repull, kubectl: Kubectl, api_server: ApiServer) -> None:
+def test_restarted_while_repull_waits_and_pullcheck_looks(
+    repull: Repull, kubectl: Kubectl, api_server: ApiServer, cluster: Cluster
+) -> None:
     """repull goes on; pullcheck is right, or says in one line why not."""
-    before = waits(repull, kubectl)
+    before = waits_held(repull, kubectl)
     repull.mend_secret()
     running = repull.started("deployment/web", "--keep-waiting-pods", "-v=6")
     until(running, "watch=true", " 200 ")
@@ -237,6 +304,7 @@ def test_restarted_while_repull_waits_and_pullcheck_looks(repull: Repull, kubect
     assert "was refused" in one_line(kubectl.run(*words), 2)
     api_server.start()
     assert kubectl.run(*words).code in (0, 1)
+    let_go(kubectl, cluster, "web")
     result = repull.ended(running)
     assert "trying again" in result.err
     assert " is back: 1 pod started" in result.out

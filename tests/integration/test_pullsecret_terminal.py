@@ -46,6 +46,11 @@ PATIENCE = 20.0  # seconds; a loaded machine takes its time to start a program
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
+def _takes_the_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # /dev/tty is this terminal, Ctrl-C reaches it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background
+
+
 class Person:
     """Somebody at a terminal who starts the plugin, reads and types. Standard output goes to a pipe, or there, too."""
 
@@ -55,7 +60,7 @@ class Person:
         self.process = subprocess.Popen(
             [sys.executable, str(EXECUTABLE), *argv],
             stdin=slave, stdout=slave if out else subprocess.PIPE, stderr=slave, env=environ, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # /dev/tty is this terminal, Ctrl-C reaches it
+            preexec_fn=_takes_the_terminal,
         )  # fmt: skip
         os.close(slave)
 
@@ -82,6 +87,7 @@ class Person:
         until = time.monotonic() + PATIENCE
         while self._more(until):
             pass
+        assert time.monotonic() < until, f"it does not end: {self.screen!r}"
         out = self.process.stdout.read().decode() if self.process.stdout else ""
         return self.process.wait(PATIENCE), self.screen, out
 

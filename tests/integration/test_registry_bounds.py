@@ -12,7 +12,7 @@ from .asking import PASSWORD, ask, login, remarks, wire_to
 from .hostile import Answer, Gauge, Say, Seen, StandIn, in_json, said
 
 Keep = Callable[..., StandIn]
-MARGIN = 3  # seconds that a slow machine may need besides what is bounded
+MARGIN = 10  # seconds that a slow machine may need besides what is bounded; a silent server keeps still for 30
 
 
 def several(server: StandIn, count: int) -> list[str]:
@@ -68,23 +68,23 @@ def test_connections_are_kept(keep: Keep) -> None:
 # Time
 
 
-@pytest.mark.parametrize("timeout", [0.4, 30])
+@pytest.mark.parametrize(("timeout", "total"), [(1.5, 20), (30, 3)])
 @pytest.mark.parametrize("where", ["base", "manifests"])
-def test_silent_registry_beside_a_good_one(keep: Keep, where: str, timeout: float) -> None:
+def test_silent_registry_beside_a_good_one(keep: Keep, where: str, timeout: float, total: float) -> None:
     """The good answers are kept, the rest is noted; also where one request may take longer than all together."""
     silent = keep(StandIn())
     silent.on("/v2/" if where == "base" else "/v2/.+", lambda _: silent.silence())
     good = keep(StandIn(images=[f"team/app:{number}" for number in range(20)]))
     images = [*several(silent, 2), *several(good, 20)]
-    outcome = ask(images, wire=wire_to(silent, good, timeout=timeout, total=1.2))
-    assert outcome.seconds < 1.2 + MARGIN
+    outcome = ask(images, wire=wire_to(silent, good, timeout=timeout, total=total))
+    assert outcome.seconds < min(timeout, total) + MARGIN
     verdicts = {one.pull.image: one.verdict for one in outcome.report.pulls}
     assert {verdicts[image] for image in several(good, 20)} == {"pullable"}
     assert {verdicts[image] for image in several(silent, 2)} == {"unknown"}
     causes = {outcome.answers.by_registry[silent.netloc].cause}
     causes |= {one.cause for one in outcome.answers.answers if one.image in several(silent, 2)}
-    if timeout > 1.2:
-        assert "Not checked: some registries: no whole answer within 1.2s" in remarks(outcome.report)
+    if timeout > total:
+        assert f"Not checked: some registries: no whole answer within {total}s" in remarks(outcome.report)
     else:
         assert "timeout" in causes
 

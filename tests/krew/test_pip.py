@@ -10,6 +10,7 @@ import configparser
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,10 @@ def run(*command: str | Path, **env: str) -> str:
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheel and the source archive, made as `make dist` makes them."""
+    """The wheel and the source archive, made as `make dist` makes them, by what requirements/dev.txt pins."""
     folder = tmp_path_factory.mktemp("distributions")
     version = stage(folder / "source")
-    python = folder / "venv" / "bin" / "python"
-    run(FITTING[OLDEST], "-m", "venv", folder / "venv")
-    run(python, "-m", "pip", "install", "--quiet", "build")
-    run(python, "-m", "build", "--outdir", folder / "dist", folder / "source")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", folder / "source")
     (wheel,) = (folder / "dist").glob(f"kubectl_pullkit-{version}-py3-none-any.whl")
     (source,) = (folder / "dist").glob(f"kubectl_pullkit-{version}.tar.gz")
     return {"wheel": wheel, "source": source}

@@ -91,7 +91,7 @@ def _trickles(server: FaultyStandIn, asked: Asked, honest: Honest) -> Answer:
 
 def _is_silent(server: FaultyStandIn, asked: Asked, honest: Honest) -> Answer:
     found = honest()
-    return Answer(found.status, found.body, found.headers, wait=2.0)
+    return Answer(found.status, found.body, found.headers, wait=4.0)
 
 
 def _another_certificate(server: FaultyStandIn, asked: Asked, honest: Honest) -> Answer:
@@ -171,7 +171,7 @@ FAULTS = (
     Fault("504, but it was done", _done_then(status(504, "Timeout", "request did not complete")), ONCE, lambda c: c.writes),
     Fault("truncated JSON", _truncated),
     Fault("slow bytes", _trickles, ONCE, _is_no_watch),
-    Fault("no answer in time (--request-timeout=0.5s)", _is_silent, ONCE, _is_no_watch, ("--request-timeout=0.5s",)),
+    Fault("no answer in time (--request-timeout=2s)", _is_silent, ONCE, _is_no_watch, ("--request-timeout=2s",)),
     Fault("connection closed instead of an answer", _answers(Answer(cut=-1))),
     Fault("connection closed instead of every answer", _answers(Answer(cut=-1)), FROM_THEN_ON),
     Fault("connection closed after it was done", _done_then(None), ONCE, lambda call: call.writes),

@@ -1,4 +1,4 @@
-"""Runs commands in this process against a server with a fault, many at a time: most of them wait most of the time."""
+"""Runs commands in this process against a server with a fault."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import ssl
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +22,13 @@ from repull import main as repull
 from repull import remake, wait
 
 from tests.e2e.cluster.pki import make
+from tests.unit import archives
 
+from ..hostile import Hostile, challenge
 from ..standin import Name, Object
+from ..store import Store
 from .kinds import Fault
-from .scenes import Scene
+from .scenes import PASSWORD, Scene
 from .server import Call, FaultyStandIn
 
 MAINS: dict[str, Any] = {"pullcheck": pullcheck.check, "pullsecret": pullsecret.run, "repull": repull.run}
@@ -96,23 +100,44 @@ class Run:
     """One command with one server, which may be run again."""
 
     def __init__(self, scene: Scene, fault: Optional[Fault] = None, call: Optional[Call] = None) -> None:
-        self.scene, self.fault = scene, fault
         context = certificates().own if fault and fault.tls else None
-        self.server = FaultyStandIn(scene, fault, call, context)
         self.folder = tempfile.TemporaryDirectory()
         self.saves = Path(self.folder.name) / "saved"
-        self.before = _lasting(self.server.snapshot())
+        self.pushed = Store()
+        self.pushed.first = lambda seen, body: None if seen.pair == f"bob:{PASSWORD}" else challenge('Basic realm="x"')
+        self.registry = Hostile(self.pushed) if scene.pushes else None
+        self.scene, self.fault = self._placed(scene), fault
+        self.server = FaultyStandIn(self.scene, fault, call, context)
+        self.before = self._state()
 
     def __enter__(self) -> Run:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.server.close()
+        if self.registry:
+            self.registry.close()
         self.folder.cleanup()
 
-    def once(self, *argv: str) -> Result:
+    def _placed(self, scene: Scene) -> Scene:
+        if not self.registry:
+            return scene
+        archive = Path(self.folder.name) / "app.tar"
+        archive.write_bytes(archives.tar(archives.docker_files("pushed", "any:1")))
+        return scene.at(self.registry.netloc, str(archive))
+
+    def _state(self) -> dict[Name, Object]:
+        """The objects without what each run makes anew, and what the registry holds."""
+        found = _lasting(self.server.snapshot())
+        if self.registry:
+            at = self.registry.netloc
+            found = {name: json.loads(json.dumps(value).replace(at, "REGISTRY")) for name, value in found.items()}
+            found |= {("Image", "", f"team/app:{tag}"): json.loads(text) for tag, text in self.pushed.manifests.items()}
+        return found
+
+    def once(self, *argv: str, options: Sequence[str] = ()) -> Result:
         """Runs it, or another command line of the same plugin; the result."""
-        scene, options = self.scene, self.fault.options if self.fault else ()
+        scene = self.scene
         config = _kubeconfig(self.server, Path(self.folder.name))
         argv = (*(argv or scene.argv[1:]), *options, f"--kubeconfig={config}")
         if scene.plugin == "repull":
@@ -124,7 +149,7 @@ class Run:
         took = time.monotonic() - began
         saved = tuple(path.name for path in self.saves.glob("*")) if self.saves.exists() else ()
         calls = tuple(self.server.calls[first:])
-        state = _lasting(self.server.snapshot())
+        state = self._state()
         return Result(code, out.getvalue(), err.getvalue(), state, calls, saved, took, self.server.hits)
 
 

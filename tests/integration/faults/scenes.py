@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from tests.unit.builders import (
     IMAGE,
@@ -26,10 +27,15 @@ SELECTOR = {"matchLabels": LABELS}
 NOWHERE = "127.0.0.1:1"  # a registry that refuses every connection at once
 
 
+PUSH, PUSHED = "--push=ARCHIVE", "team/app:1.0"
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A command and where it is run. name: its column; argv: without what reaches the cluster; replaced: what controllers
-    make once a pod of this name is removed; writes: whether it changes anything."""
+    make once a pod of this name is removed; writes: whether it changes anything; operated: whether an operator is there.
+    REGISTRY and ARCHIVE in argv and objects stand for those of a run (`at`)."""
 
     name: str
     argv: tuple[str, ...]
@@ -37,10 +43,31 @@ class Scene:
     stdin: str = ""
     replaced: Mapping[str, Object] = field(default_factory=dict)
     writes: bool = True
+    operated: bool = False
 
     @property
     def plugin(self) -> str:
         return self.argv[0]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stays until all is back."""
+        return self.plugin == "repull" and "--no-wait" not in self.argv
+
+    @property
+    def pushes(self) -> bool:
+        return PUSH in self.argv
+
+    def at(self, registry: str, archive: str) -> Scene:
+        """With the address of a registry, and the path of an archive."""
+
+        def placed(value: T) -> T:
+            found: T = json.loads(json.dumps(value).replace("REGISTRY", registry))
+            return found
+
+        argv = tuple(word.replace("REGISTRY", registry).replace("ARCHIVE", archive) for word in self.argv)
+        objects = placed(self.objects())
+        return replace(self, argv=argv, objects=lambda: objects, replaced=placed(dict(self.replaced)))
 
 
 def secret(name: str, **details: str) -> Object:
@@ -109,17 +136,18 @@ def copied() -> list[Object]:
     return domain({**copy, "metadata": {**copy["metadata"], **mark}})
 
 
-def successors(*names: str) -> dict[str, Object]:
+def successors(*names: str, image: str = IMAGE) -> dict[str, Object]:
     """What is made for the pods of these Deployments, once they are removed."""
     found = {}
     for name, namespace in (("web", "default"), ("api", "ns2")):
-        small = deployment(name, namespace)[1]
+        small = deployment(name, namespace, image)[1]
         for number in range(2) if name in names else ():
             found[f"{name}-5d9-{number}"] = pod_of(small, number + 2, RUNS)
     return found
 
 
-LOGIN = ("--docker-username=bob", "--docker-password-stdin", "--no-verify", "--docker-server=registry.example.com")
+SIGN_IN = ("--docker-username=bob", "--docker-password-stdin")
+LOGIN = (*SIGN_IN, "--no-verify", "--docker-server=registry.example.com")
 FOR = ("--for=domain/domain1", "--for=serviceaccount/default")
 QUIET = "--no-registry"
 NEW = "puma-7-on-the-prowl"
@@ -141,7 +169,10 @@ SCENES = (
     Scene("pullsecret remove", ("pullsecret", "remove", "other", "--detach", "-y"),
           lambda: domain(*deployment("api"), account("builder", secrets=["other"]))),
     Scene("repull Deployment", ("repull", "deploy/web", QUIET), waits, replaced=successors("web")),
-    Scene("repull Domain", ("repull", "domain1", "--no-wait", QUIET), domain),
+    Scene("repull Domain", ("repull", "domain1", QUIET), domain, operated=True),
+    Scene("repull Domain --no-wait", ("repull", "domain1", "--no-wait", QUIET), domain),
     Scene("repull -A", ("repull", "-A", "-y", "-o=json", "--no-wait", QUIET), both, replaced=successors("web", "api")),
+    Scene("repull --push", ("repull", "deploy/web", PUSH, *SIGN_IN, "--no-wait", QUIET),
+          lambda: waits(image=f"REGISTRY/{PUSHED}"), PASSWORD, successors("web", image=f"REGISTRY/{PUSHED}")),
     Scene("repull --recreate-pods", ("repull", "pod/test", "--recreate-pods", "--no-wait", QUIET), bare),
 )  # fmt: skip

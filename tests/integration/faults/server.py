@@ -15,7 +15,8 @@ from pullcore import canary
 
 from tests.unit.builders import IMAGE, REFUSED, Object, waiting
 
-from ..standin import REVIEWS, Answer, Asked, ClusterStandIn
+from ..standin import REVIEWS, Answer, Asked, ClusterStandIn, Name
+from .operator import Operator
 from .scenes import Scene
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class FaultyStandIn(ClusterStandIn):
         self._met = False
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
+        self.operator = Operator(self) if scene.operated else None
         super().__init__(*scene.objects(), context=context)
         self.answer = self._faulty
         if fault:
@@ -122,7 +124,19 @@ class FaultyStandIn(ClusterStandIn):
             statuses = [{"name": name, "state": waiting(REFUSED), "image": IMAGE, "imageID": "", "restartCount": 0}]
             value = {**value, "status": {"phase": "Pending", "startTime": "2026-03-01T12:00:00Z",
                                          "containerStatuses": statuses}}  # fmt: skip
+        if self.operator and value["kind"] == "Domain" and self._asks_for_introspection(value):
+            self.operator.introspect()
         return super().put(value)
+
+    def _asks_for_introspection(self, value: Object) -> bool:
+        there = self.objects.get(("Domain", "default", value["metadata"]["name"]), value)
+        return bool(value["spec"].get("introspectVersion") != there["spec"].get("introspectVersion"))
+
+    def snapshot(self) -> dict[Name, Object]:
+        """Once nobody is at work on them."""
+        if self.operator:
+            self.operator.finish()
+        return super().snapshot()
 
     def remove(self, kind: str, name: str, namespace: str = "default") -> None:
         super().remove(kind, name, namespace)

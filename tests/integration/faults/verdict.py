@@ -6,6 +6,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Optional
 
 from ..standin import Name, Object
 from .runs import Result
@@ -14,18 +15,29 @@ from .scenes import NEW, PASSWORD, Scene
 # What the page says of them is in `table`.
 RIGHT, AGAIN, TERSER, WITHOUT, LINE, PARTLY = "right", "again", "less", "without", "line", "line+"
 WORDS = (RIGHT, AGAIN, TERSER, WITHOUT, LINE, PARTLY)
-BOUND = 30.0  # seconds
+BOUND = 90.0  # seconds, of a machine that does much else, too
 FAILURE = {"pullcheck": 2, "pullsecret": 1, "repull": 1}
-DONE = "created|patched|updated|deleted|evicted|is not known|could not be removed|made again|gone already|just now"
+DONE = (
+    "created|patched|updated|deleted|evicted|pushed, sha256|"
+    "is not known|could not be removed|made again|gone already|just now"
+)
 
 
-def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result, again: Result) -> str:
-    """One of WORDS. clean: the run without a fault; again: one after the fault was over."""
+class NotMet(AssertionError):
+    """The run came to its end without the call that has the fault."""
+
+
+def judge(scene: Scene, clean: Result, before: dict[Name, Object], found: Result, again: Optional[Result]) -> str:
+    """One of WORDS. clean: the run without a fault; again: one after the fault was over, where that left it half done."""
     _check_text(found)
-    assert found.hits, "the fault was not met"
+    if not found.hits:
+        raise NotMet("the fault was not met")
     assert found.seconds < BOUND, f"it took {found.seconds:.0f} s"
     _check_told(scene, before, found)
-    _check_again(scene, clean, found, again)
+    assert scene.writes or found.state == before, "it changed something"
+    if again:
+        check_left(clean, again)
+        assert again.code == clean.code, f"the next run ends with {again.code}: {again.both}"
     if (found.code, _lines(found.out), found.state) == (clean.code, _lines(clean.out), clean.state):
         repeated = Counter(call.what for call in found.calls) - Counter(call.what for call in clean.calls)
         return AGAIN if repeated else RIGHT
@@ -58,19 +70,17 @@ def _check_told(scene: Scene, before: dict[Name, Object], found: Result) -> None
     """Each change is told, where the run does not say that all is well."""
     lines = [line for line in found.both.splitlines() if re.search(DONE, line)]
     for kind, _, name in changed(before, found.state):
-        if kind == "Event" or name in successors(scene):
+        if kind == "Event" or name in successors(scene) or (scene.operated and kind in ("Job", "Pod")):
             continue
         assert any(name in line for line in lines), f"nobody says that {kind.lower()}/{name} was changed"
 
 
-def _check_again(scene: Scene, clean: Result, found: Result, again: Result) -> None:
-    """The next run finishes it."""
+def check_left(clean: Result, again: Result) -> None:
+    """A later run leaves what one without a fault does. Raises AssertionError."""
     _check_text(again)
     left = [name for name in changed(clean.state, again.state) if "pull-canary" not in name[2]]
     assert not left, f"the next run leaves {left}: {again.both}"
     assert not again.saved, f"files are left: {again.saved}"
-    if found.state != clean.state:
-        assert again.code == clean.code, f"the next run ends with {again.code}: {again.both}"
 
 
 def changed(one: dict[Name, Object], other: dict[Name, Object]) -> list[Name]:
@@ -82,8 +92,9 @@ def successors(scene: Scene) -> Iterable[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """In an order of their own: which of two pods is seen to start first is a matter of moments."""
-    return sorted(plain(text).splitlines())
+    """In an order of their own, without an introspector's: which of two pods is seen to start first, and whether one that
+    is soon gone is seen at all, are matters of moments."""
+    return sorted(line for line in plain(text).splitlines() if "-introspector-" not in line)
 
 
 def plain(text: str) -> str:
