@@ -54,6 +54,7 @@ class Figures:
 
 def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str], None], runs: int) -> Figures:
     """The cluster is of no other use afterwards. Raises BenchError."""
+    _alone(admin)
     processes = Processes.load(Path(cluster.folder))
     for name in STOPPED if processes else ():
         assert processes
@@ -76,6 +77,13 @@ def measure(admin: Kubectl, cluster: Cluster, folder: Path, say: Callable[[str],
         Comparison(ours, theirs, all_of_it, their_runs) for theirs, their_runs in ((listed, list_runs), (raw, raw_runs))
     )
     return Figures(few, few_requests, requests, against_list, against_raw)
+
+
+def _alone(admin: Kubectl) -> None:
+    """Waits for the end of the namespaces of other parts: their pods would be found, too."""
+    ending = admin("get", "namespaces", "--field-selector=status.phase=Terminating", "-o", "name").split()
+    if ending:
+        admin("wait", "--for=delete", "--timeout=100s", *ending)
 
 
 def _name(count: int) -> str:
