@@ -18,6 +18,7 @@ from repull.usage import HELP as REPULL_HELP
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def blocks() -> list[str]:
@@ -89,10 +90,15 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
 def test_targets_that_the_readme_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(
-        r"(?:^ {4}|`)make ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M
-    ):
+    for target in re.findall(r"(?:^ {4}|`)make ([a-z0-9-]+)", README + CONTRIBUTING, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_modules_that_the_tables_name_exist() -> None:
+    known = {path.name for folder in ("plugins", "tests", "krew") for path in (ROOT / folder).rglob("*.py")}
+    named = re.findall(r"`(?:\w+/)*(\w+\.py)`", CONTRIBUTING)
+    assert len(named) > 50
+    assert set(named) <= known
 
 
 def test_the_picture_is_current() -> None:
