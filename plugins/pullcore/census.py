@@ -11,9 +11,8 @@ from pullcore.pull import Object
 from pullcore.reference import InvalidReference, parse
 
 _WAITING = b'"waiting"'  # in managedFields it is "f:waiting"
+_IMAGE = re.compile(rb'"image":"([^"]*)"')
 _STATE = re.compile(rb'"state":\{(?:"(\w+)")?')
-# Of the labels that ReplicaSets, and StatefulSets and DaemonSets, put on pods that are made from the same template.
-_TEMPLATE = (b'"pod-template-hash":"', b'"controller-revision-hash":"')
 
 
 class Census:
@@ -43,16 +42,17 @@ class Census:
         return waits(pod) or is_crashing(pod)
 
     def text_wanted(self, text: bytes) -> bool:
-        """Whether a pod has to be parsed to know what it tells: it waits for something, or it is the first of those that
-        are alike. text: its JSON, compact, as API servers write it."""
+        """Whether a pod has to be parsed to know what it tells: it waits for something, or it is the first of its
+        owner's that are alike. text: its JSON, compact, as API servers write it."""
         if _WAITING in text:
             return True
-        template = next((part for label in _TEMPLATE if (part := _part(text, label, b'"'))), b"")
         owner = _part(text, b'"ownerReferences":[', b"]")
-        if not template or not owner:
+        if not owner:
             return True
-        states = _STATE.findall(text, max(text.find(b'Statuses":['), 0))
-        alike = (owner, template, _part(text, b'"imagePullSecrets":[', b"]"), *states)
+        # The owner's template may have changed, and admission may have given them other accounts, secrets and images.
+        given = (_part(text, b'"serviceAccountName":"', b'"'), _part(text, b'"imagePullSecrets":[', b"]"))
+        status = max(text.find(b'"status":{"'), 0)
+        alike = (owner, *given, *_IMAGE.findall(text, 0, status), *_STATE.findall(text, status))
         is_new = alike not in self._alike
         self._alike.add(alike)
         return is_new

@@ -152,7 +152,9 @@ class Cluster:
         while True:
             try:
                 token = next_page(begun.result())
-                following = self._begun(path, {**query, "continue": token}, accept) if token else None
+                # Two at once share the line, and each has but the time that the user gives.
+                early = token and self._timeout is None
+                following = self._begun(path, {**query, "continue": token}, accept) if early else None
                 content = waiting.result()
             except Gone as error:
                 expired += 1

@@ -26,7 +26,7 @@ from pullcore.pull import Object, Pull, Target
 from pullcore.reference import InvalidReference, parse
 from pullcore.store import Store
 from pullcore.target import domains_of_cluster, find, owners_of, parse_names, pods_of
-from pullcore.weblogic import is_failed
+from pullcore.weblogic import clusters_named, is_failed
 from pullcore.workload import asks_of, controller_of, pulls, target_of, waits_for_image
 
 T = TypeVar("T")
@@ -211,7 +211,7 @@ class Gathering:
         referring = {
             value["metadata"].get("namespace", "")
             for value in objects
-            if value["kind"] == "Domain" and any(one.get("name") for one in value.get("spec", {}).get("clusters", []))
+            if value["kind"] == "Domain" and clusters_named(value)
         }
         for namespace in sorted(referring):
             where = f"clusters.weblogic.oracle in {namespace}"

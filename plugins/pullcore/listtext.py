@@ -44,12 +44,14 @@ def only(text: bytes, wanted: Callable[[bytes], bool]) -> bytes:
     """The text with those objects alone whose own text is `wanted`; all of it where the objects can't be told apart.
 
     For kinds that hold no other object's metadata in an array: of a pod's, the template of an ephemeral volume's claim is a
-    field of its own. Where somebody does, the result is no JSON. Quotes within strings are escaped.
+    field of its own. Where somebody does, the result is no JSON. Quotes within strings are escaped. The last object always
+    stays: who parses the text meets it where the text was cut off.
     """
     at = text.find(_ITEMS + _OPENED, 0, HEAD)
     end = text.rfind(_CLOSED)
     if at < 0 or text[end:].rstrip() != _CLOSED:
         return text
     begin = at + len(_ITEMS) + len(_OPENED)
-    kept = [one for one in text[begin:end].split(b"," + _OPENED) if wanted(one)]
-    return b"".join([text[: at + len(_ITEMS)], *([_OPENED, (b"," + _OPENED).join(kept)] if kept else []), text[end:]])
+    *others, last = text[begin:end].split(b"," + _OPENED)
+    kept = [*(one for one in others if wanted(one)), last]
+    return b"".join([text[:begin], (b"," + _OPENED).join(kept), text[end:]])

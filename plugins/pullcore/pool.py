@@ -220,17 +220,18 @@ def body_of(
 ) -> bytes:
     """The body, cut at `limit`; `deadline` counts for the whole of it, as kubectl's --request-timeout does. begins: is
     called with its first part."""
-    parts = [response.read1(PIECE)]
-    if begins:
-        begins(parts[0])
-    if limit is None and deadline is None:
-        return bytes(parts[0] + response.read())
-    size = len(parts[0])
-    while parts[-1] and (limit is None or size < limit):
+    parts: list[bytes] = []
+    size = 0
+    # read() would wait for all of it; and up to urllib3 2.5 it drops what read1() has unpacked already.
+    while part := response.read1(PIECE):
+        if begins and not parts:
+            begins(part)
+        parts.append(part)
+        size += len(part)
+        if limit is not None and size >= limit:
+            break
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError
-        parts.append(response.read1(PIECE))  # read() would wait for all of it
-        size += len(parts[-1])
     return b"".join(parts)[:limit]
 
 

@@ -48,8 +48,8 @@ def compile_all() -> None:
 # around it is left out. Lazy and on one line, so that it never swallows a second error.
 _DIAL = r"(?:(?:dial|read|write) (?:tcp|udp|ip)[46]? [^\"]{0,160}?)?"
 # A status of HTTP, as distribution, containerd and containers/image write it. `registry:500` is a host with its port, or
-# with a part of it where a text was cut.
-_STATUS = r"\b(?:(?:status(?:[ _]?code)?|http|code)\W{0,3}|registry:? )(?:[^\s\"]*\W{0,3}: )?"
+# with a part of it where a text was cut: behind a host a status has a blank before it.
+_STATUS = r"\b(?:(?:status(?:[ _]?code)?|http|code)\W{0,3}|registry(?:[\w.-]*(?::\d+)?:)?,? )(?:[^\s\"]*\W{0,3}: )?"
 
 RULES = (
     # The kubelet's own words. It asked no runtime: nothing below can be meant.

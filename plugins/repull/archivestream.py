@@ -67,12 +67,14 @@ def _members(image: ArchivedImage, names: Sequence[Reference]) -> list[_Member]:
     ]
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
     documents = {image.digest: image.content, **{one.digest: one.content for one in image.manifests}}
-    made = [_Member(place_of(digest), text) for digest, text in documents.items()]
+    # First, for it names nothing, and nothing is taken for docker's layout then.
+    made = [_Member("oci-layout", written({"imageLayoutVersion": "1.0.0"}))]
+    made += [_Member(place_of(digest), text) for digest, text in documents.items()]
     made += [_Member(place_of(blob.digest), blob) for blob in image.blobs if blob.digest not in documents]
     # Last: of a stream that breaks off containerd would make an image that lacks layers, and give it the name.
     if len(image.manifests) == 1:
         made.append(_Member("manifest.json", written([_for_docker(image, names)])))
-    return [*made, _Member("index.json", written(index)), _Member("oci-layout", written({"imageLayoutVersion": "1.0.0"}))]
+    return [*made, _Member("index.json", written(index))]
 
 
 def _annotations(name: Reference) -> dict[str, str]:

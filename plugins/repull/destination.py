@@ -16,7 +16,7 @@ from pullcore.workload import Index
 
 from repull.archive import Archive
 from repull.archivedimage import ArchivedImage
-from repull.intended import intended, is_waited_for, key_of, keys_of, told
+from repull.intended import intended, is_waited_for, key_of, keys_of, named_by_to
 
 SHOWN = 5  # names in a message
 
@@ -36,7 +36,7 @@ def aim(report: Report, to: Optional[str], held: Collection[str]) -> Aim:
     for one in report.pulls:
         if one.reference:
             asked.setdefault(key_of(one.reference), []).append(one)
-    reference = told(to) if to is not None else _only(asked, held)
+    reference = named_by_to(to) if to is not None else _only(asked, held)
     pulls = tuple(one.pull for one in asked.get(key_of(reference), ()))
     if pulls and all(pull.policy == "Never" for pull in pulls):
         raise CommandError(f"the pull policy of {reference} is Never: no kubelet pulls it, so pushing it is of no use")

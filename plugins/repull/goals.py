@@ -85,8 +85,8 @@ def _between(target: Target, evidence: Evidence, index: Index) -> Iterator[Targe
 def _count(target: Target, value: Optional[Object], pods: Sequence[Object]) -> int:
     """How many pods there have to be in the end: as many as there were, or as are wanted if that is fewer."""
     if target.kind in REPLICATED:
-        wanted: int = (value or {}).get("spec", {}).get("replicas", 1)
-        return min(wanted, max(len(pods), 1))
+        wanted: Optional[int] = (value or {}).get("spec", {}).get("replicas")
+        return min(1 if wanted is None else wanted, max(len(pods), 1))
     return 0 if target.kind == "Domain" else len(pods)  # its operator tells which servers there have to be
 
 

@@ -43,7 +43,7 @@ def keys_of(image: ArchivedImage) -> set[str]:
     return {key_of(one) for one in named} | {f"{one.name}@{image.digest}" for one in named}
 
 
-def told(to: str) -> Reference:
+def named_by_to(to: str) -> Reference:
     """What --to names. Raises CommandError."""
     try:
         return parse(to)

@@ -16,7 +16,7 @@ from pullcore.reference import valid
 from pullcore.sizes import in_bytes, quantity
 
 from repull.archivedimage import ArchivedImage
-from repull.intended import intended, key_of, keys_of, told
+from repull.intended import intended, key_of, keys_of, named_by_to
 from repull.runtimes import Runtime, pins, repository_of, runtime_of, shown
 
 COPIES = (1, 35)  # kubelets from here on check by default who may use a copy that is there (KEP-2535)
@@ -100,7 +100,7 @@ def choose(images: Sequence[ArchivedImage], asked: Mapping[Pull, bool], to: str)
     if not by_key:
         raise CommandError("nothing of the target names an image that could be loaded")
     if to:
-        key = key_of(told(to))
+        key = key_of(named_by_to(to))
         if key not in by_key:
             raise CommandError(f"--to {one_line(to, 200)} is not an image of the target, which asks for {_some(by_key)}")
         by_key = {key: by_key[key]}

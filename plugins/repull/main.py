@@ -14,6 +14,7 @@ from pullcore.evidence import Evidence
 from pullcore.kinds import KINDS
 from pullcore.permissions import Action
 from pullcore.pull import Object, Target
+from pullcore.reference import parse
 from pullcore.workload import Index
 
 from repull import check, lastresort, options, plan, report
@@ -23,6 +24,7 @@ from repull.failures import Failures
 from repull.feeds import Feeds, as_target
 from repull.goal import Goal, Outcome
 from repull.goals import goals
+from repull.intended import key_of
 from repull.pod_plan import Planner
 from repull.remake import finish_earlier
 from repull.report import Run
@@ -108,7 +110,8 @@ def _as_planned(after: Report, pushed: Optional[Pushed]) -> Report:
     """In a dry run nothing was pushed, so that what asks for it is not judged."""
     if pushed is None or pushed.result != "planned":
         return after
-    return replace(after, pulls=tuple(one for one in after.pulls if str(one.reference) != pushed.image))
+    planned = key_of(parse(pushed.image))
+    return replace(after, pulls=tuple(one for one in after.pulls if not one.reference or key_of(one.reference) != planned))
 
 
 def _steps(session: Session, evidence: Evidence, index: Index) -> list[Step]:

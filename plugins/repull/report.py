@@ -71,7 +71,7 @@ def say_blocked(run: Run, session: Session) -> None:
             session.say(f"{session.style.mark('bad')} {clean(one.pull.image, 200)}")
             _say_lines(cause_lines([one], session.style), session)
         known = target.ref if target.kind in KINDS else f"pod/{some[0].pull.containers[0].pod}"
-        session.say(f"Each step: {clean(session.commands_in(target.namespace).kubectl('pullcheck', known))}")
+        session.say(f"Each step: {session.commands_in(target.namespace).kubectl('pullcheck', clean(known))}")
 
 
 def say_plan(run: Run, session: Session) -> None:

@@ -36,8 +36,9 @@ Options:
       --keep-waiting-pods        Recreate no pod only to skip its back-off: the kubelet tries again within 5 minutes
       --recreate-pods            Recreate pods that nobody controls, and Jobs with outdated pods: saved to a file first
       --roll-running             Roll what waits for an image in a pod in which another container runs
-      --push=SOURCE              First push this as the image that is waited for: an archive of docker save or in OCI
-                                 layout (tar or folder), or an image of docker, podman or nerdctl
+      --push=SOURCE              First push this, as the image that it is called or else the one that is waited for: an
+                                 archive of docker save or in OCI layout (tar or folder), or an image of docker, podman
+                                 or nerdctl
       --to=REF                   With --push or --load: as this image
       --overwrite                With --push: replace what the tag stands for now
       --docker-username=USER     With --push: sign in as this user, not with the pull secrets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import copy
+import gzip
 import json
 import re
 import socket
@@ -21,6 +22,7 @@ from pullcore.kinds import KINDS, Kind
 from pullcore.selector import matches
 
 Object = dict[str, Any]
+COMPRESSED = 128 * 1024  # longer answers are, where it is asked for (apiserver, responsewriters)
 
 
 @dataclass
@@ -54,7 +56,8 @@ class Answer:
 
     @property
     def content(self) -> bytes:
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        """Compact, as API servers write it: part of what reads lists relies on that."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
 
 def status(code: int, reason: str, message: str, **more: Any) -> Answer:
@@ -91,6 +94,8 @@ class StandIn:
                 answer = outer.answer(asked)
                 time.sleep(answer.wait)
                 body = answer.content
+                packed = len(body) > COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", "")
+                body = gzip.compress(body, 1) if packed else body
                 if answer.cut is not None:
                     self.close_connection = True
                     if answer.cut < 0:
@@ -98,6 +103,8 @@ class StandIn:
                 self.send_response(answer.status)
                 for name, value in answer.headers:
                     self.send_header(name, value)
+                if packed:
+                    self.send_header("Content-Encoding", "gzip")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if answer.rest:

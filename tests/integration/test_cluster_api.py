@@ -234,7 +234,8 @@ def test_objects_whose_text_is_not_wanted_are_left_out(cluster: Cluster, server:
     server.answer = lambda asked: Answer(body=json.dumps(document, separators=(",", ":")).encode())
     found = cluster.items(PODS, text_wanted=lambda text: b'"note":"x"' in text)
     assert [one["metadata"]["name"] for one in found] == ["p1", "p3"]
-    server.answer = lambda asked: Answer(body=document)  # not as API servers write it: nothing is left out
+    spaced = json.dumps(document).encode()
+    server.answer = lambda asked: Answer(body=spaced)  # not as API servers write it: nothing is left out
     assert len(list(cluster.items(PODS, text_wanted=lambda text: False))) == 4
 
 

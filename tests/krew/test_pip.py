@@ -31,7 +31,11 @@ def requirements() -> list[str]:
 
 
 def lowest() -> list[str]:
-    return [re.sub(r">=([\d.]+).*", r"==\1.*", one) for one in requirements()]
+    """Where a floor names a minor version its first release: pip fills `2.*` with the newest."""
+    return [
+        re.sub(r">=([\d.]+).*", lambda floor: f"=={floor[1]}{'.0' if floor[1].count('.') else '.*'}", one)
+        for one in requirements()
+    ]
 
 
 def run(*command: str | Path, **env: str) -> str:

@@ -73,10 +73,12 @@ def test_token_of_the_next_page() -> None:
 
 @pytest.mark.parametrize("names", [[], ["a"], ["c"], ["b", "c"], ["a", "b", "c"]])
 def test_only_some_objects(names: list[str]) -> None:
+    """And the last one."""
     items = [an_object(name=name) for name in "abc"]
     text = text_of(*items, **{"continue": "abc="})
     found = only(text + b"\n", lambda one: any(one.startswith(f'"name":"{name}"'.encode()) for name in names))
-    assert json.loads(found) == {**json.loads(text), "items": [item for item in items if item["metadata"]["name"] in names]}
+    expected = [item for item in items if item["metadata"]["name"] in (*names, "c")]
+    assert json.loads(found) == {**json.loads(text), "items": expected}
     assert next_page(found) == "abc="
 
 
@@ -100,3 +102,12 @@ def test_a_template_in_a_field_is_no_object_of_its_own() -> None:
 )
 def test_objects_that_cannot_be_told_apart_stay(text: bytes) -> None:
     assert only(text, lambda _: False) == text
+
+
+def test_a_text_that_is_cut_anywhere_is_no_list() -> None:
+    """Also where what is left ends as a list does, and what was cut is not wanted."""
+    mounts = {"containerStatuses": [{"name": "a", "volumeMounts": [{"name": "x"}]}]}
+    text = text_of(*({"metadata": {"name": name}, "spec": {}, "status": mounts} for name in "abc"))
+    for end in range(1, len(text)):
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(only(text[:end], lambda _: False))

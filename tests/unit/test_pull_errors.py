@@ -182,5 +182,11 @@ def test_a_port_is_no_status(text: str, port: str) -> None:
 
 
 def test_a_status_beside_the_word_registry_is_one() -> None:
-    for text in ("invalid status code from registry 503 (Service Unavailable)", "error from registry: 503"):
+    for text in (
+        "invalid status code from registry 503 (Service Unavailable)",
+        "error from registry: 503",
+        "error from registry, 503",
+        "pinging registry-1.docker.io: 503",
+        "pinging registry.example.com:5000: 503",
+    ):
         assert classify(text, "Failed").cause == "registry-error"

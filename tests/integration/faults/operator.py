@@ -29,7 +29,7 @@ class Operator:
 
     def finish(self) -> None:
         for one in self.at_work:
-            one.join()
+            one.join(30)
 
     def _introspect(self) -> None:
         cluster = self.cluster
