@@ -35,7 +35,7 @@ from pullcore.credentials import credential
 from pullcore.errors import CommandError, one_line
 from pullcore.listtext import next_page, only, without_managed_fields
 from pullcore.overlap import started
-from pullcore.pool import body_of, lines, of_provider, pool_for, sent, taken_over, upgrade_headers
+from pullcore.pool import PIECE, body_of, lines, of_provider, pool_for, sent, taken_over, upgrade_headers
 
 PAGE = 500
 ERROR_BODY = 64 * 1024
@@ -360,7 +360,7 @@ class Cluster:
 
         with self._faults("GET", url):
             try:
-                return response.read1(1 << 16) or b""
+                return response.read1(PIECE) or b""
             except urllib3.exceptions.ReadTimeoutError:  # not a matter of --request-timeout
                 host = urlsplit(self.server).netloc
                 raise Unreachable(f"Unable to connect to the server: {host} was silent for {silence:g}s") from None

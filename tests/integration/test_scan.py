@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pullcore import listtext
-from pullcore.cluster import Cluster
+from pullcore.cluster import Cluster, TextWanted
 from pullcore.command import Connection
 from pullcore.evidence import Evidence
 from pullcore.gather import Gathering, Request
@@ -51,8 +51,8 @@ def test_as_much_is_learnt_as_from_parsing_all(tmp_path: Path, monkeypatch: pyte
     parsed: list[int] = []
     only = listtext.only
 
-    def counted(text: bytes, wanted: object) -> bytes:
-        kept = only(text, wanted)  # type: ignore[arg-type]
+    def counted(text: bytes, wanted: TextWanted) -> bytes:
+        kept = only(text, wanted)
         parsed.append(kept.count(b'"phase":'))
         return kept
 
